@@ -1,1 +1,11 @@
-//! Placeholder.
+//! What the observer and the actuator both need, and nothing that can change a runner.
+//!
+//! The way of the data is the way of the modules: [`observation`] (what a runner was seen to be), [`manifest`] (what
+//! it should be), [`drift`] (the difference). Identity comes first: [`nevra`], [`evr`].
+//! Everything in here is pure, except the `git` and `ssh` features, which read.
+
+pub mod drift;
+pub mod evr;
+pub mod manifest;
+pub mod nevra;
+pub mod observation;

@@ -1,0 +1,4 @@
+//! The desired package state: loading, merging and checking what people wrote.
+
+pub mod effective;
+pub mod version;
