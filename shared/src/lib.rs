@@ -4,6 +4,7 @@
 //! it should be), [`drift`] (the difference). Identity comes first: [`nevra`], [`evr`].
 //! Everything in here is pure, except the `git` and `ssh` features, which read.
 
+pub mod diagnostic;
 pub mod drift;
 pub mod evr;
 pub mod manifest;
