@@ -1,1 +1,3 @@
-//! Placeholder.
+//! Everything that needs more than one program: the lab of real runners, the embedded fleet, the demo, end-to-end tests.
+
+pub mod lab;

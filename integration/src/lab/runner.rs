@@ -1,0 +1,454 @@
+//! One runner: a subvolume, a set of namespaces, an address.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use super::Base;
+use super::enter::enter;
+use super::network::Bridge;
+use super::run::{output, run};
+use super::state::RunnerConfig;
+
+/// How long a runner may take until its sshd answers.
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// A runner of a [`super::Lab`].
+#[derive(Debug)]
+pub struct Runner {
+    /// Host name.
+    pub name: String,
+    /// What it was made from.
+    pub base: Base,
+    /// Its own address.
+    pub address: Ipv4Addr,
+    /// sshd's port, always 22.
+    pub port: u16,
+    /// Its root file system, as the host sees it.
+    pub root: PathBuf,
+    dir: PathBuf,
+    bridge: Bridge,
+    index: usize,
+    /// The `unshare` that this process started; another process finds it by [`processes`].
+    child: Option<Child>,
+}
+
+/// A program in a runner that is still running.
+#[derive(Debug)]
+pub struct Script(Child);
+
+impl Script {
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// The process cannot be waited for.
+    pub fn wait(mut self) -> Result<std::process::ExitStatus> {
+        Ok(self.0.wait()?)
+    }
+}
+
+impl Runner {
+    pub(super) fn new(
+        dir: &Path,
+        bridge: &Bridge,
+        index: usize,
+        config: &RunnerConfig,
+    ) -> Result<Self> {
+        Ok(Self {
+            name: config.name.clone(),
+            base: config.base,
+            address: bridge.runner(index)?,
+            port: 22,
+            root: dir.join("mnt").join(&config.name),
+            dir: dir.to_owned(),
+            bridge: *bridge,
+            index,
+            child: None,
+        })
+    }
+
+    /// `dnf5` or `dnf4`: the name of the program, and of its generation.
+    #[must_use]
+    pub const fn dnf(&self) -> &'static str {
+        match self.base {
+            Base::Dnf4 => "dnf4",
+            Base::Dnf5 | Base::Workstation => "dnf5",
+        }
+    }
+
+    /// The ed25519 host key, as in a known_hosts line or fleet.toml: type and base64.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn host_key_pub(&self) -> Result<String> {
+        let path = self.root.join("etc/ssh/ssh_host_ed25519_key.pub");
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(text
+            .split(' ')
+            .take(2)
+            .collect::<Vec<_>>()
+            .join(" ")
+            .trim_end()
+            .to_owned())
+    }
+
+    /// Makes new host keys of every default type; a running sshd takes them after [`Runner::stop`] and [`Runner::start`].
+    ///
+    /// # Errors
+    /// `ssh-keygen` failed.
+    pub fn make_host_keys(&self) -> Result<()> {
+        let directory = self.root.join("etc/ssh");
+        for entry in fs::read_dir(&directory)? {
+            let path = entry?.path();
+            if path
+                .file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with("ssh_host_"))
+            {
+                fs::remove_file(path)?;
+            }
+        }
+        run(Command::new("chroot")
+            .arg(&self.root)
+            .args(["ssh-keygen", "-A"]))
+        .map(drop)
+    }
+
+    /// Boots it, and returns when its sshd answers. Nothing happens when it runs already.
+    ///
+    /// # Errors
+    /// It did not come up in time; the error has its log.
+    pub fn start(&mut self) -> Result<()> {
+        if self.init().is_ok() {
+            return Ok(());
+        }
+        let log_path = self.dir.join("log").join(&self.name);
+        fs::create_dir_all(self.dir.join("log"))?;
+        let log = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(&log_path)?;
+        let mut command = Command::new("setsid");
+        let inner = enter(
+            &self.root,
+            &self.name,
+            &self.dir.join("repo"),
+            Some(&self.address.to_string()),
+        );
+        command
+            .arg(inner.get_program())
+            .args(inner.get_args())
+            .env_clear();
+        command.envs(
+            inner
+                .get_envs()
+                .filter_map(|(key, value)| Some((key, value?))),
+        );
+        let mut child = command
+            .args(["sh", "-c", include_str!("boot.sh"), "boot"])
+            .stdin(Stdio::piped())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .context("cannot start unshare")?;
+        let mut go = child.stdin.take().context("no pipe to the runner")?;
+        self.child = Some(child);
+        let deadline = Instant::now() + START_LIMIT;
+        let started = (|| {
+            let init = loop {
+                match self.init() {
+                    Ok(init) if in_own_network(init)? => break init,
+                    _ if Instant::now() > deadline => bail!("no process 1"),
+                    _ => self.still_alive()?,
+                }
+            };
+            self.bridge.plug(self.index, init)?;
+            go.write_all(b"go\n")?;
+            drop(go);
+            while !self.banner() {
+                if Instant::now() > deadline {
+                    bail!("sshd does not answer");
+                }
+                self.still_alive()?;
+            }
+            Ok(())
+        })();
+        if started.is_err() {
+            self.stop()?;
+        }
+        started.with_context(|| {
+            format!(
+                "{} did not start; its log says:\n{}",
+                self.name,
+                fs::read_to_string(&log_path).unwrap_or_default()
+            )
+        })
+    }
+
+    /// Ends every process of the runner at once, as a power cut does. Its file system stays.
+    ///
+    /// # Errors
+    /// A process cannot be killed.
+    pub fn stop(&mut self) -> Result<()> {
+        if let Some(mut child) = self.child.take() {
+            // Its end is awaited below by pidfd; this reaps it.
+            child.kill()?;
+            child.wait()?;
+        }
+        for process in processes(&self.dir)?
+            .into_iter()
+            .filter(|process| process.root == self.root)
+        {
+            kill(process)?;
+        }
+        Ok(())
+    }
+
+    /// Whether it runs.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.init().is_ok()
+    }
+
+    /// Runs shell text as root in the runner and gives stdout.
+    ///
+    /// # Errors
+    /// The exit status is not 0: both streams are in the error.
+    pub fn sh(&self, script: &str) -> Result<String> {
+        run(self.inside()?.args(["sh", "-c", script]))
+    }
+
+    /// The same with the whole outcome, whatever it is.
+    ///
+    /// # Errors
+    /// The runner is down, or the shell cannot be started.
+    pub fn try_sh(&self, script: &str) -> Result<Output> {
+        output(self.inside()?.args(["sh", "-c", script]))
+    }
+
+    /// Starts shell text as root and does not wait for it.
+    ///
+    /// # Errors
+    /// The runner is down, or the shell cannot be started.
+    pub fn spawn_sh(&self, script: &str) -> Result<Script> {
+        let mut command = self.inside()?;
+        command
+            .args(["sh", "-c", script])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        Ok(Script(command.spawn().context("cannot start nsenter")?))
+    }
+
+    /// Runs shell text as a person who has logged in: with that login uid, as `pam_loginuid` sets it.
+    ///
+    /// # Errors
+    /// The exit status is not 0: both streams are in the error.
+    pub fn sh_as(&self, user: &str, script: &str) -> Result<String> {
+        run(&mut self.inside_as(user, script)?)
+    }
+
+    /// The same with the whole outcome, whatever it is.
+    ///
+    /// # Errors
+    /// The runner is down, or the shell cannot be started.
+    pub fn try_sh_as(&self, user: &str, script: &str) -> Result<Output> {
+        output(&mut self.inside_as(user, script)?)
+    }
+
+    /// A command that opens an interactive shell as root.
+    ///
+    /// # Errors
+    /// The runner is down.
+    pub fn shell(&self) -> Result<Command> {
+        let mut command = self.inside()?;
+        command.args(["bash", "-l"]);
+        Ok(command)
+    }
+
+    /// Writes a root-owned file with these permissions, and the directories above it.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&self, path: &str, bytes: impl AsRef<[u8]>, mode: u32) -> Result<()> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = self.root.join(path.trim_start_matches('/'));
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
+        Ok(())
+    }
+
+    fn inside(&self) -> Result<Command> {
+        let init = self.init()?.to_string();
+        let mut command = Command::new("nsenter");
+        command
+            .args([
+                "--target", &init, "--mount", "--pid", "--uts", "--ipc", "--net", "--root", "--wd",
+            ])
+            .env_clear()
+            .env(
+                "PATH",
+                "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            )
+            .env("HOME", "/root")
+            .env("LC_ALL", "C")
+            .env(
+                "TERM",
+                std::env::var_os("TERM").unwrap_or_else(|| "dumb".into()),
+            );
+        Ok(command)
+    }
+
+    fn inside_as(&self, user: &str, script: &str) -> Result<Command> {
+        let mut command = self.inside()?;
+        command.args(["sh", "-c", LOGIN, "login", user, script]);
+        Ok(command)
+    }
+
+    /// The host's number for the runner's process 1.
+    fn init(&self) -> Result<u32> {
+        let outer = processes(&self.dir)?
+            .into_iter()
+            .find(|process| process.root == self.root);
+        let outer = outer.with_context(|| format!("{} is down", self.name))?;
+        child_of(outer.number)?.with_context(|| format!("{} has no process 1", self.name))
+    }
+
+    fn still_alive(&mut self) -> Result<()> {
+        match self.child.as_mut().map(Child::try_wait) {
+            Some(Ok(Some(status))) => bail!("it ended with {status}"),
+            _ => {
+                // Waiting for another process to get somewhere; nothing tells us when.
+                std::thread::sleep(Duration::from_millis(5));
+                Ok(())
+            }
+        }
+    }
+
+    fn banner(&self) -> bool {
+        let address = SocketAddr::from((self.address, self.port));
+        let Ok(mut stream) = TcpStream::connect_timeout(&address, Duration::from_secs(1)) else {
+            return false;
+        };
+        let mut start = [0; 4];
+        stream
+            .set_read_timeout(Some(Duration::from_secs(5)))
+            .is_ok()
+            && stream.read_exact(&mut start).is_ok()
+            && &start == b"SSH-"
+    }
+}
+
+/// What pam_loginuid, pam_unix and sshd do together.
+const LOGIN: &str = r#"
+set -eu
+uid=$(id -u "$1")
+echo "$uid" >/proc/self/loginuid
+home=$(getent passwd "$1" | cut -d: -f6)
+cd "$home"
+exec setpriv --reuid="$1" --regid="$1" --init-groups env -i HOME="$home" USER="$1" LOGNAME="$1" LC_ALL=C PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin sh -c "$2"
+"#;
+
+/// The `unshare` above a runner, found by its arguments: numbers are used again, arguments are not.
+#[derive(Debug)]
+pub(super) struct Process {
+    number: u32,
+    root: PathBuf,
+}
+
+/// Every runner of the lab in `dir` that is up, whoever started it.
+pub(super) fn processes(dir: &Path) -> Result<Vec<Process>> {
+    let mount = dir.join("mnt");
+    let mut found = Vec::new();
+    for (number, bytes) in each_process("cmdline")? {
+        let mut arguments = bytes.split(|byte| *byte == 0);
+        let is_unshare = arguments
+            .next()
+            .is_some_and(|program| program.ends_with(b"unshare"));
+        if !is_unshare {
+            continue;
+        }
+        let root =
+            arguments.map(|argument| PathBuf::from(String::from_utf8_lossy(argument).into_owned()));
+        if let Some(root) = root
+            .into_iter()
+            .find(|argument| argument.parent() == Some(&mount))
+        {
+            found.push(Process { number, root });
+        }
+    }
+    Ok(found)
+}
+
+/// Kills it with everything in its namespaces, and returns when it is gone.
+pub(super) fn kill(process: Process) -> Result<()> {
+    use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+    let raw = i32::try_from(process.number)?;
+    let pid = Pid::from_raw(raw).context("process 0")?;
+    // Process 1 first: when its death has been seen, all in its namespace are dead. Then unshare ends by itself.
+    for pid in [
+        child_of(process.number)?.and_then(|init| Pid::from_raw(init.cast_signed())),
+        Some(pid),
+    ]
+    .into_iter()
+    .flatten()
+    {
+        let gone = |error: rustix::io::Errno| error == rustix::io::Errno::SRCH;
+        let descriptor = match pidfd_open(pid, PidfdFlags::empty()) {
+            Err(error) if gone(error) => continue,
+            other => other?,
+        };
+        match pidfd_send_signal(&descriptor, Signal::KILL) {
+            Err(error) if !gone(error) => return Err(error.into()),
+            _ => {}
+        }
+        let mut poll = [rustix::event::PollFd::new(
+            &descriptor,
+            rustix::event::PollFlags::IN,
+        )];
+        rustix::event::poll(&mut poll, None)?;
+    }
+    Ok(())
+}
+
+/// The only child of a process.
+fn child_of(parent: u32) -> Result<Option<u32>> {
+    let found = each_process("stat")?.into_iter().find(|(_, stat)| {
+        // proc_pid_stat(5): the name in brackets may hold anything, so count from the last bracket: state, then parent.
+        let stat = String::from_utf8_lossy(stat);
+        stat.rsplit(')')
+            .next()
+            .and_then(|rest| rest.split(' ').nth(2))
+            == Some(&parent.to_string())
+    });
+    Ok(found.map(|(number, _)| number))
+}
+
+fn each_process(file: &str) -> Result<Vec<(u32, Vec<u8>)>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").context("cannot read /proc")? {
+        let path = entry?.path();
+        let number = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .and_then(|name| name.parse().ok());
+        // A process that ended meanwhile is not there; that is all.
+        if let (Some(number), Ok(bytes)) = (number, fs::read(path.join(file))) {
+            found.push((number, bytes));
+        }
+    }
+    Ok(found)
+}
+
+fn in_own_network(process: u32) -> Result<bool> {
+    let own = fs::read_link("/proc/self/ns/net")?;
+    Ok(fs::read_link(format!("/proc/{process}/ns/net"))? != own)
+}
