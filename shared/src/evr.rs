@@ -38,9 +38,7 @@ impl<'a> Evr<'a> {
     /// Reads `[epoch:]version-release`.
     pub fn parse(text: &'a str) -> Result<Self, ParseError> {
         let (epoch, rest) = split_epoch(text)?;
-        let (version, release) = rest
-            .rsplit_once('-')
-            .ok_or(ParseError::Form("[epoch:]version-release"))?;
+        let (version, release) = rest.rsplit_once('-').ok_or(ParseError::Form("[epoch:]version-release"))?;
         Self::new(epoch.unwrap_or(0), version, release)
     }
 
@@ -48,11 +46,7 @@ impl<'a> Evr<'a> {
     pub fn new(epoch: u32, version: &'a str, release: &'a str) -> Result<Self, ParseError> {
         check_version("the version", version)?;
         check_version("the release", release)?;
-        Ok(Self {
-            epoch,
-            version,
-            release,
-        })
+        Ok(Self { epoch, version, release })
     }
 
     /// rpm's own order (`rpmVersionCompare`), under which different texts may be equal.
@@ -78,11 +72,7 @@ pub fn split_epoch(text: &str) -> Result<(Option<u32>, &str), ParseError> {
         None => Ok((None, text)),
         Some((epoch, rest)) => {
             let digits = !epoch.is_empty() && epoch.bytes().all(|b| b.is_ascii_digit());
-            let epoch = epoch
-                .parse()
-                .ok()
-                .filter(|_| digits)
-                .ok_or(ParseError::Epoch)?;
+            let epoch = epoch.parse().ok().filter(|_| digits).ok_or(ParseError::Epoch)?;
             Ok((Some(epoch), rest))
         }
     }
@@ -93,10 +83,7 @@ pub fn check_version(what: &'static str, text: &str) -> Result<(), ParseError> {
     if text.is_empty() {
         return Err(ParseError::Empty(what));
     }
-    match text
-        .chars()
-        .find(|c| !c.is_ascii_alphanumeric() && !"._+~^".contains(*c))
-    {
+    match text.chars().find(|c| !c.is_ascii_alphanumeric() && !"._+~^".contains(*c)) {
         Some(c) => Err(ParseError::Character(what, c)),
         None => Ok(()),
     }
@@ -104,9 +91,7 @@ pub fn check_version(what: &'static str, text: &str) -> Result<(), ParseError> {
 
 impl Ord for Evr<'_> {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.cmp_rpm(other)
-            .then_with(|| self.version.cmp(other.version))
-            .then_with(|| self.release.cmp(other.release))
+        self.cmp_rpm(other).then_with(|| self.version.cmp(other.version)).then_with(|| self.release.cmp(other.release))
     }
 }
 

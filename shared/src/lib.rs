@@ -6,6 +6,7 @@
 
 pub mod diagnostic;
 pub mod drift;
+pub mod duration;
 pub mod evr;
 pub mod manifest;
 pub mod nevra;

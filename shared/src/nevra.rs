@@ -78,10 +78,7 @@ pub fn check_name(name: &str) -> Result<(), ParseError> {
     if !first.is_ascii_alphanumeric() && first != '_' {
         return Err(ParseError::Character("the name", first));
     }
-    match name
-        .chars()
-        .find(|c| !c.is_ascii_alphanumeric() && !"._+-".contains(*c))
-    {
+    match name.chars().find(|c| !c.is_ascii_alphanumeric() && !"._+-".contains(*c)) {
         Some(c) => Err(ParseError::Character("the name", c)),
         None => Ok(()),
     }
@@ -91,10 +88,7 @@ fn check_arch(arch: &str) -> Result<(), ParseError> {
     if arch.is_empty() {
         return Err(ParseError::Empty("the architecture"));
     }
-    match arch
-        .chars()
-        .find(|c| !c.is_ascii_alphanumeric() && *c != '_')
-    {
+    match arch.chars().find(|c| !c.is_ascii_alphanumeric() && *c != '_') {
         Some(c) => Err(ParseError::Character("the architecture", c)),
         None => Ok(()),
     }
@@ -102,10 +96,7 @@ fn check_arch(arch: &str) -> Result<(), ParseError> {
 
 impl Ord for Nevra<'_> {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.name
-            .cmp(other.name)
-            .then_with(|| self.evr.cmp(&other.evr))
-            .then_with(|| self.arch.cmp(other.arch))
+        self.name.cmp(other.name).then_with(|| self.evr.cmp(&other.evr)).then_with(|| self.arch.cmp(other.arch))
     }
 }
 

@@ -44,10 +44,7 @@ pub struct Failure {
 impl Failure {
     /// A failure with its stable code and a sentence for people.
     pub fn new(code: &str, message: impl Into<String>) -> Self {
-        Self {
-            code: code.to_owned(),
-            message: message.into(),
-        }
+        Self { code: code.to_owned(), message: message.into() }
     }
 }
 

@@ -1,0 +1,142 @@
+//! Texts kept once, by digest.
+//!
+//! A record is cut where a section begins (a line that does not start with a space). Large sections are stored by the
+//! sha256 of their text; the rest, which changes every night, stays in the recipe.
+
+use super::HistoryError;
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// Sections at least this long are stored by digest.
+const LARGE: usize = 2048;
+
+/// How to put a record together again.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Piece {
+    /// The text itself.
+    #[serde(rename = "t")]
+    Text(String),
+    /// The digest of a stored text.
+    #[serde(rename = "d")]
+    Digest(String),
+}
+
+/// Cuts a record into sections; joined, they are the record again.
+fn sections(record: &str) -> impl Iterator<Item = &str> {
+    let mut rest = record;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let mut end = 0;
+        loop {
+            end = match rest[end..].find('\n') {
+                None => rest.len(),
+                Some(newline) => end + newline + 1,
+            };
+            if end == rest.len() || rest.as_bytes()[end] != b' ' {
+                break;
+            }
+        }
+        let (section, after) = rest.split_at(end);
+        rest = after;
+        Some(section)
+    })
+}
+
+/// Stores a record and returns its recipe with the digests that it names.
+pub(super) fn put(db: &Connection, record: &str) -> Result<(Vec<u8>, Vec<[u8; 32]>), HistoryError> {
+    let failed = |e| HistoryError::Query("written", e);
+    let mut known: CachedStatement<'_> =
+        db.prepare_cached("SELECT 1 FROM content WHERE digest = ?1").map_err(failed)?;
+    let mut add: CachedStatement<'_> = db.prepare_cached("INSERT INTO content VALUES (?1, ?2, ?3)").map_err(failed)?;
+    let mut pieces = Vec::new();
+    let mut digests = Vec::new();
+    let mut small = String::new();
+    for section in sections(record) {
+        if section.len() < LARGE {
+            small.push_str(section);
+            continue;
+        }
+        if !small.is_empty() {
+            pieces.push(Piece::Text(std::mem::take(&mut small)));
+        }
+        let digest: [u8; 32] = Sha256::digest(section.as_bytes()).into();
+        if !known.exists([&digest[..]]).map_err(failed)? {
+            let lz4 = lz4_flex::block::compress(section.as_bytes());
+            add.execute(params![&digest[..], section.len() as i64, lz4]).map_err(failed)?;
+        }
+        pieces.push(Piece::Digest(hex(&digest)));
+        digests.push(digest);
+    }
+    if !small.is_empty() {
+        pieces.push(Piece::Text(small));
+    }
+    let recipe = serde_json::to_vec(&pieces).map_err(|e| HistoryError::Damaged(e.to_string()))?;
+    Ok((recipe, digests))
+}
+
+/// Puts a record together again, checking every digest.
+pub(super) fn get(db: &Connection, recipe: &[u8]) -> Result<String, HistoryError> {
+    let damaged = |what: &str| HistoryError::Damaged(what.to_owned());
+    let pieces: Vec<Piece> = serde_json::from_slice(recipe).map_err(|e| damaged(&e.to_string()))?;
+    let mut find = db
+        .prepare_cached("SELECT size, lz4 FROM content WHERE digest = ?1")
+        .map_err(|e| HistoryError::Query("read", e))?;
+    let mut record = String::new();
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) => record.push_str(&text),
+            Piece::Digest(digest) => {
+                let wanted = unhex(&digest).ok_or_else(|| damaged("a recipe names no digest"))?;
+                let (size, lz4): (usize, Vec<u8>) = find
+                    .query_row([&wanted[..]], |row| Ok((row.get::<_, i64>(0)? as usize, row.get(1)?)))
+                    .optional()
+                    .map_err(|e| HistoryError::Query("read", e))?
+                    .ok_or_else(|| damaged("a text is gone"))?;
+                let text = lz4_flex::block::decompress(&lz4, size).map_err(|e| damaged(&e.to_string()))?;
+                if Sha256::digest(&text)[..] != wanted {
+                    return Err(damaged("a text differs from its digest"));
+                }
+                record.push_str(std::str::from_utf8(&text).map_err(|e| damaged(&e.to_string()))?);
+            }
+        }
+    }
+    Ok(record)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if text.len() != 64 {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sections;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_section_begins_where_a_line_does_not_start_with_a_space() {
+        let record = "head\nsection a\n 1\n 2\nend a\n 3\n\n x";
+        let cut: Vec<_> = sections(record).collect();
+        assert_eq!(cut, ["head\n", "section a\n 1\n 2\n", "end a\n 3\n", "\n x"]);
+    }
+
+    proptest! {
+        #[test]
+        fn sections_joined_are_the_record(record in "[ a\n\u{e9}]{0,200}") {
+            prop_assert_eq!(sections(&record).collect::<String>(), record);
+        }
+    }
+}
