@@ -70,12 +70,7 @@ pub enum Colour {
 
 impl Diagnostic {
     /// A problem with a file as a whole.
-    pub fn whole_file(
-        severity: Severity,
-        file: &str,
-        message: impl Into<String>,
-        hint: Option<String>,
-    ) -> Self {
+    pub fn whole_file(severity: Severity, file: &str, message: impl Into<String>, hint: Option<String>) -> Self {
         Self {
             severity,
             file: file.to_owned(),
@@ -116,11 +111,7 @@ impl Diagnostic {
         let mut message = String::new();
         escape(&self.message, &mut message);
         let mut out = String::new();
-        let _ = writeln!(
-            out,
-            "{loud}{}{loud:#}{strong}: {message}{strong:#}",
-            self.severity.as_str()
-        );
+        let _ = writeln!(out, "{loud}{}{loud:#}{strong}: {message}{strong:#}", self.severity.as_str());
         let number = self.line.to_string();
         let gutter = if self.line > 0 { number.len() } else { 1 };
         let _ = writeln!(out, "{:gutter$}{quiet}-->{quiet:#} {}", "", self.at());
@@ -139,11 +130,7 @@ impl Diagnostic {
         if let Some(hint) = &self.hint {
             let mut text = String::new();
             escape(hint, &mut text);
-            let _ = writeln!(
-                out,
-                "{:gutter$} {quiet}={quiet:#} {strong}hint{strong:#}: {text}",
-                ""
-            );
+            let _ = writeln!(out, "{:gutter$} {quiet}={quiet:#} {strong}hint{strong:#}: {text}", "");
         }
         out
     }
@@ -224,10 +211,7 @@ impl<'a> Source<'a> {
     fn excerpt(&self, line: u32, span: &Range<usize>) -> Excerpt {
         let index = line as usize - 1;
         let start = self.starts[index];
-        let end = self
-            .starts
-            .get(index + 1)
-            .map_or(self.text.len(), |e| e - 1);
+        let end = self.starts.get(index + 1).map_or(self.text.len(), |e| e - 1);
         let line = self.text[start..end].trim_end_matches('\r');
         let from = self.boundary(span.start).clamp(start, start + line.len()) - start;
         let to = self.boundary(span.end).clamp(start, start + line.len()) - start;
@@ -254,11 +238,7 @@ impl<'a> Source<'a> {
                 text.push_str("...");
             }
         }
-        Excerpt {
-            text,
-            offset,
-            width,
-        }
+        Excerpt { text, offset, width }
     }
 }
 
@@ -310,15 +290,7 @@ pub fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
 /// Edits from one word to the other (insert, delete, replace, swap neighbours), if there are at most `limit`.
 fn distance(a: &str, b: &str, limit: usize) -> Option<usize> {
     let fold = |word: &str| -> Vec<char> {
-        word.chars()
-            .map(|c| {
-                if c == '_' {
-                    '-'
-                } else {
-                    c.to_ascii_lowercase()
-                }
-            })
-            .collect()
+        word.chars().map(|c| if c == '_' { '-' } else { c.to_ascii_lowercase() }).collect()
     };
     if a.len().abs_diff(b.len()) > 4 * limit {
         return None;

@@ -3,10 +3,6 @@
 use clap::Parser as _;
 
 fn main() -> anyhow::Result<()> {
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .without_time()
-        .with_target(false)
-        .init();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).without_time().with_target(false).init();
     countersign_integration::lab::cli::main(countersign_integration::lab::cli::Arguments::parse())
 }

@@ -71,19 +71,13 @@ pub fn main(arguments: Arguments) -> Result<()> {
                         .find(|runner| &runner.name == name)
                         .with_context(|| format!("no runner is called {name}"))?;
                 }
-                config
-                    .runners
-                    .retain(|runner| runners.contains(&runner.name));
+                config.runners.retain(|runner| runners.contains(&runner.name));
             }
             let lab = Lab::up(&config)?;
             status(&lab)?;
             lab.detach()
         }
-        Verb::Shell {
-            runner,
-            command,
-            user,
-        } => {
+        Verb::Shell { runner, command, user } => {
             // The lock is not kept for the length of a shell.
             let lab = Lab::attach(&dir)?;
             let runner = find(&lab, &runner)?;
@@ -121,11 +115,7 @@ pub fn main(arguments: Arguments) -> Result<()> {
 
 fn find<'a>(lab: &'a Lab, name: &str) -> Result<&'a super::Runner> {
     lab.find(name).with_context(|| {
-        let names: Vec<&str> = lab
-            .runners()
-            .iter()
-            .map(|runner| runner.name.as_str())
-            .collect();
+        let names: Vec<&str> = lab.runners().iter().map(|runner| runner.name.as_str()).collect();
         format!("no runner is called {name}; there are {}", names.join(", "))
     })
 }
@@ -134,14 +124,7 @@ fn find<'a>(lab: &'a Lab, name: &str) -> Result<&'a super::Runner> {
 fn status(lab: &Lab) -> Result<()> {
     for runner in lab.runners() {
         let state = if runner.is_up() { "up" } else { "down" };
-        println!(
-            "{}  {:<5} {}  {}  {}",
-            runner.name,
-            state,
-            runner.address,
-            runner.dnf(),
-            runner.host_key_pub()?
-        );
+        println!("{}  {:<5} {}  {}  {}", runner.name, state, runner.address, runner.dnf(), runner.host_key_pub()?);
     }
     Ok(())
 }

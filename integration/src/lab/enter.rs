@@ -7,27 +7,14 @@ use std::process::Command;
 pub(super) fn enter(root: &Path, name: &str, repo: &Path, address: Option<&str>) -> Command {
     let mut command = Command::new("unshare");
     command
-        .args([
-            "--mount",
-            "--pid",
-            "--fork",
-            "--kill-child",
-            "--uts",
-            "--ipc",
-            "--net",
-            "--propagation",
-            "private",
-        ])
+        .args(["--mount", "--pid", "--fork", "--kill-child", "--uts", "--ipc", "--net", "--propagation", "private"])
         .args(["sh", "-c", include_str!("enter.sh"), "enter"])
         .arg(root)
         .arg(name)
         .arg(repo)
         .arg(address.unwrap_or("none"))
         .env_clear()
-        .env(
-            "PATH",
-            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        )
+        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
         .env("HOME", "/root")
         .env("LC_ALL", "C");
     command

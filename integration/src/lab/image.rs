@@ -27,20 +27,14 @@ pub(super) fn digest(parts: &[&str]) -> String {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
-    hash.finalize()[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Golden {
     /// From the cache, or made now: about a minute after the root file systems are there.
     pub(super) fn get(cache: &Path) -> Result<Self> {
         fs::create_dir_all(cache).with_context(|| format!("cannot make {}", cache.display()))?;
-        let specs: Vec<String> = package::PACKAGES
-            .iter()
-            .map(package::Package::spec)
-            .collect();
+        let specs: Vec<String> = package::PACKAGES.iter().map(package::Package::spec).collect();
         let workstation = workstation::Workstation::read()?;
         let key = digest(&[
             &DNF5.text(),
@@ -55,10 +49,7 @@ impl Golden {
             &workstation.text(),
         ]);
         let done = cache.join(format!("image-{key}"));
-        let golden = Self {
-            image: done.join("image"),
-            repo: done.join("repo"),
-        };
+        let golden = Self { image: done.join("image"), repo: done.join("repo") };
         if done.exists() {
             return Ok(golden);
         }
@@ -66,12 +57,10 @@ impl Golden {
         if partial.exists() {
             let mounted = Mounted(partial.join("mnt"));
             drop(mounted);
-            fs::remove_dir_all(&partial)
-                .with_context(|| format!("cannot remove {}", partial.display()))?;
+            fs::remove_dir_all(&partial).with_context(|| format!("cannot remove {}", partial.display()))?;
         }
         build(cache, &partial, &workstation)?;
-        fs::rename(&partial, &done)
-            .with_context(|| format!("cannot rename {}", partial.display()))?;
+        fs::rename(&partial, &done).with_context(|| format!("cannot rename {}", partial.display()))?;
         Ok(golden)
     }
 }
@@ -82,14 +71,10 @@ fn build(cache: &Path, partial: &Path, workstation: &workstation::Workstation) -
     let repo = partial.join("repo");
     let mount = partial.join("mnt");
     for directory in [&repo.join("specs"), &mount] {
-        fs::create_dir_all(directory)
-            .with_context(|| format!("cannot make {}", directory.display()))?;
+        fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
     }
     fs::File::create(&image)?.set_len(IMAGE_BYTES)?;
-    run(&mut host(
-        "mkfs.btrfs",
-        ["--quiet".as_ref(), image.as_ref()],
-    ))?;
+    run(&mut host("mkfs.btrfs", ["--quiet".as_ref(), image.as_ref()]))?;
     let mounted = Mounted::new(&image, mount)?;
     for (recipe, base) in roots {
         tracing::info!("copying the root file system of {}", recipe.name);
@@ -104,24 +89,14 @@ fn build(cache: &Path, partial: &Path, workstation: &workstation::Workstation) -
     }
     fs::write(repo.join("lab.repo"), package::repo_file())?;
     fs::write(repo.join("base-packages"), package::BASE.join("\n"))?;
-    inside(
-        &workshop,
-        &repo,
-        &["sh", "-c", include_str!("build-packages.sh")],
-    )?;
+    inside(&workshop, &repo, &["sh", "-c", include_str!("build-packages.sh")])?;
 
     for (recipe, base) in roots {
         tracing::info!("installing the base packages with {}", recipe.name);
         inside(
             &mounted.0.join(base.subvolume()),
             &repo,
-            &[
-                "sh",
-                "-c",
-                include_str!("provision.sh"),
-                "provision",
-                recipe.name,
-            ],
+            &["sh", "-c", include_str!("provision.sh"), "provision", recipe.name],
         )?;
     }
 
@@ -129,51 +104,19 @@ fn build(cache: &Path, partial: &Path, workstation: &workstation::Workstation) -
     let full = mounted.0.join(Base::Workstation.subvolume());
     snapshot(&mounted.0.join(Base::Dnf5.subvolume()), &full)?;
     let installed = inside(&full, &repo, &["rpm", "-qa", "--qf", "%{name}\n"])?;
-    let installed = installed
-        .lines()
-        .filter(|name| *name != "gpg-pubkey")
-        .count();
+    let installed = installed.lines().filter(|name| *name != "gpg-pubkey").count();
     fs::create_dir_all(repo.join("workstation"))?;
-    fs::write(
-        repo.join("workstation/workstation.spec"),
-        workstation.spec(installed)?,
-    )?;
-    inside(
-        &workshop,
-        &repo,
-        &[
-            "sh",
-            "-c",
-            include_str!("workstation.sh"),
-            "workstation",
-            "build",
-        ],
-    )?;
-    inside(
-        &full,
-        &repo,
-        &[
-            "sh",
-            "-c",
-            include_str!("workstation.sh"),
-            "workstation",
-            "install",
-        ],
-    )?;
+    fs::write(repo.join("workstation/workstation.spec"), workstation.spec(installed)?)?;
+    inside(&workshop, &repo, &["sh", "-c", include_str!("workstation.sh"), "workstation", "build"])?;
+    inside(&full, &repo, &["sh", "-c", include_str!("workstation.sh"), "workstation", "install"])?;
 
-    run(&mut host(
-        "btrfs",
-        ["subvolume".as_ref(), "delete".as_ref(), workshop.as_ref()],
-    ))?;
+    run(&mut host("btrfs", ["subvolume".as_ref(), "delete".as_ref(), workshop.as_ref()]))?;
     Ok(())
 }
 
 fn copy_root(recipe: &Recipe, cache: &Path, to: &Path) -> Result<()> {
     let from = recipe.root(cache)?.join(".");
-    run(&mut host(
-        "btrfs",
-        ["subvolume".as_ref(), "create".as_ref(), to.as_ref()],
-    ))?;
+    run(&mut host("btrfs", ["subvolume".as_ref(), "create".as_ref(), to.as_ref()]))?;
     run(&mut host("cp", ["-a".as_ref(), from.as_ref(), to.as_ref()]))?;
     Ok(())
 }
@@ -185,16 +128,7 @@ fn inside(root: &Path, repo: &Path, command: &[&str]) -> Result<String> {
 
 /// A writable snapshot of a subvolume.
 pub(super) fn snapshot(from: &Path, to: &Path) -> Result<()> {
-    run(&mut host(
-        "btrfs",
-        [
-            "subvolume".as_ref(),
-            "snapshot".as_ref(),
-            from.as_ref(),
-            to.as_ref(),
-        ],
-    ))
-    .map(drop)
+    run(&mut host("btrfs", ["subvolume".as_ref(), "snapshot".as_ref(), from.as_ref(), to.as_ref()])).map(drop)
 }
 
 /// A mounted image; unmounted when dropped.
@@ -203,27 +137,16 @@ pub(super) struct Mounted(pub(super) PathBuf);
 impl Mounted {
     /// Mounts over a loop device that goes away with the mount.
     pub(super) fn new(image: &Path, at: PathBuf) -> Result<Self> {
-        run(&mut host(
-            "mount",
-            [
-                "-o".as_ref(),
-                "loop,noatime".as_ref(),
-                image.as_ref(),
-                at.as_ref(),
-            ],
-        ))?;
+        run(&mut host("mount", ["-o".as_ref(), "loop,noatime".as_ref(), image.as_ref(), at.as_ref()]))?;
         Ok(Self(at))
     }
 
     /// Whether something is mounted at `path`, by the kernel's own table.
     pub(super) fn is(path: &Path) -> Result<bool> {
-        let table = fs::read_to_string("/proc/self/mountinfo")
-            .context("cannot read /proc/self/mountinfo")?;
+        let table = fs::read_to_string("/proc/self/mountinfo").context("cannot read /proc/self/mountinfo")?;
         // Field 5 of proc_pid_mountinfo(5), with blanks as \040.
         let wanted = path.to_string_lossy().replace(' ', "\\040");
-        Ok(table
-            .lines()
-            .any(|line| line.split(' ').nth(4) == Some(&wanted)))
+        Ok(table.lines().any(|line| line.split(' ').nth(4) == Some(&wanted)))
     }
 
     /// Unmounts whatever is at `path`, if anything.
@@ -248,15 +171,7 @@ pub(super) fn clone(golden: &Path, to: &Path) -> Result<()> {
     if to.exists() {
         bail!("{} is in the way", to.display());
     }
-    run(&mut host(
-        "cp",
-        [
-            "--sparse=always".as_ref(),
-            "--reflink=auto".as_ref(),
-            golden.as_ref(),
-            to.as_ref(),
-        ],
-    ))?;
+    run(&mut host("cp", ["--sparse=always".as_ref(), "--reflink=auto".as_ref(), golden.as_ref(), to.as_ref()]))?;
     run(&mut host("btrfstune", ["-m".as_ref(), to.as_ref()]))?;
     Ok(())
 }

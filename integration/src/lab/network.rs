@@ -19,20 +19,11 @@ impl Bridge {
         for number in 0..=u8::MAX {
             let bridge = Self { number };
             let name = bridge.name();
-            let made = output(&mut host(
-                "ip",
-                ["link", "add", &name, "type", "bridge"].map(AsRef::as_ref),
-            ))?;
+            let made = output(&mut host("ip", ["link", "add", &name, "type", "bridge"].map(AsRef::as_ref)))?;
             if made.status.success() {
                 let address = format!("{}/24", bridge.host());
-                run(&mut host(
-                    "ip",
-                    ["address", "add", &address, "dev", &name].map(AsRef::as_ref),
-                ))?;
-                run(&mut host(
-                    "ip",
-                    ["link", "set", &name, "up"].map(AsRef::as_ref),
-                ))?;
+                run(&mut host("ip", ["address", "add", &address, "dev", &name].map(AsRef::as_ref)))?;
+                run(&mut host("ip", ["link", "set", &name, "up"].map(AsRef::as_ref)))?;
                 return Ok(bridge);
             }
             let error = String::from_utf8_lossy(&made.stderr);
@@ -45,14 +36,8 @@ impl Bridge {
 
     /// Deletes it, if it is there; the runners' devices die with their namespaces.
     pub(super) fn delete(&self) -> Result<()> {
-        if std::path::Path::new("/sys/class/net")
-            .join(self.name())
-            .exists()
-        {
-            run(&mut host(
-                "ip",
-                ["link", "delete", &self.name()].map(AsRef::as_ref),
-            ))?;
+        if std::path::Path::new("/sys/class/net").join(self.name()).exists() {
+            run(&mut host("ip", ["link", "delete", &self.name()].map(AsRef::as_ref)))?;
         }
         Ok(())
     }
@@ -74,14 +59,9 @@ impl Bridge {
     pub(super) fn plug(&self, index: usize, process: u32) -> Result<()> {
         let end = format!("{}-{index}", self.name());
         let process = process.to_string();
-        let pair = [
-            "link", "add", &end, "type", "veth", "peer", "name", "eth0", "netns", &process,
-        ];
+        let pair = ["link", "add", &end, "type", "veth", "peer", "name", "eth0", "netns", &process];
         run(&mut host("ip", pair.map(AsRef::as_ref)))?;
-        run(&mut host(
-            "ip",
-            ["link", "set", &end, "master", &self.name(), "up"].map(AsRef::as_ref),
-        ))?;
+        run(&mut host("ip", ["link", "set", &end, "master", &self.name(), "up"].map(AsRef::as_ref)))?;
         Ok(())
     }
 

@@ -37,33 +37,22 @@ impl Recipe {
 
     /// The directory with this root file system; takes a minute the first time.
     pub(super) fn root(&self, cache: &Path) -> Result<PathBuf> {
-        let done = cache.join(format!(
-            "{}-{}",
-            self.name,
-            super::image::digest(&[&self.text()])
-        ));
+        let done = cache.join(format!("{}-{}", self.name, super::image::digest(&[&self.text()])));
         if done.exists() {
             return Ok(done);
         }
         link_suite(self.suite)?;
         let partial = done.with_extension("partial");
         if partial.exists() {
-            fs::remove_dir_all(&partial)
-                .with_context(|| format!("cannot remove {}", partial.display()))?;
+            fs::remove_dir_all(&partial).with_context(|| format!("cannot remove {}", partial.display()))?;
         }
         tracing::info!("debootstrap {} (about a minute)", self.suite);
         let include = format!("--include={}", self.include);
         run(&mut host(
             "debootstrap",
-            [
-                "--variant=minbase".as_ref(),
-                include.as_ref(),
-                self.suite.as_ref(),
-                partial.as_os_str(),
-            ],
+            ["--variant=minbase".as_ref(), include.as_ref(), self.suite.as_ref(), partial.as_os_str()],
         ))?;
-        fs::rename(&partial, &done)
-            .with_context(|| format!("cannot rename {}", partial.display()))?;
+        fs::rename(&partial, &done).with_context(|| format!("cannot rename {}", partial.display()))?;
         Ok(done)
     }
 }
@@ -74,6 +63,5 @@ fn link_suite(suite: &str) -> Result<()> {
     if script.exists() || fs::symlink_metadata(&script).is_ok() {
         return Ok(());
     }
-    std::os::unix::fs::symlink("sid", &script)
-        .with_context(|| format!("cannot link {}", script.display()))
+    std::os::unix::fs::symlink("sid", &script).with_context(|| format!("cannot link {}", script.display()))
 }

@@ -21,10 +21,7 @@ pub(super) fn run(command: &mut Command) -> Result<String> {
 
 /// Runs to the end, whatever the exit status.
 pub(super) fn output(command: &mut Command) -> Result<Output> {
-    command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("cannot start {}", line(command)))
+    command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {}", line(command)))
 }
 
 /// A command of the host by name and arguments.
@@ -36,11 +33,6 @@ pub(super) fn host<const N: usize>(program: &str, arguments: [&std::ffi::OsStr; 
 
 fn line(command: &Command) -> String {
     let program = command.get_program().to_string_lossy();
-    let arguments = command
-        .get_args()
-        .map(|argument| argument.to_string_lossy());
-    std::iter::once(program)
-        .chain(arguments)
-        .collect::<Vec<_>>()
-        .join(" ")
+    let arguments = command.get_args().map(|argument| argument.to_string_lossy());
+    std::iter::once(program).chain(arguments).collect::<Vec<_>>().join(" ")
 }

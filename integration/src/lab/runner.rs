@@ -53,12 +53,7 @@ impl Script {
 }
 
 impl Runner {
-    pub(super) fn new(
-        dir: &Path,
-        bridge: &Bridge,
-        index: usize,
-        config: &RunnerConfig,
-    ) -> Result<Self> {
+    pub(super) fn new(dir: &Path, bridge: &Bridge, index: usize, config: &RunnerConfig) -> Result<Self> {
         Ok(Self {
             name: config.name.clone(),
             base: config.base,
@@ -87,15 +82,8 @@ impl Runner {
     /// The file cannot be read.
     pub fn host_key_pub(&self) -> Result<String> {
         let path = self.root.join("etc/ssh/ssh_host_ed25519_key.pub");
-        let text =
-            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(text
-            .split(' ')
-            .take(2)
-            .collect::<Vec<_>>()
-            .join(" ")
-            .trim_end()
-            .to_owned())
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(text.split(' ').take(2).collect::<Vec<_>>().join(" ").trim_end().to_owned())
     }
 
     /// Makes new host keys of every default type; a running sshd takes them after [`Runner::stop`] and [`Runner::start`].
@@ -106,17 +94,11 @@ impl Runner {
         let directory = self.root.join("etc/ssh");
         for entry in fs::read_dir(&directory)? {
             let path = entry?.path();
-            if path
-                .file_name()
-                .is_some_and(|name| name.to_string_lossy().starts_with("ssh_host_"))
-            {
+            if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("ssh_host_")) {
                 fs::remove_file(path)?;
             }
         }
-        run(Command::new("chroot")
-            .arg(&self.root)
-            .args(["ssh-keygen", "-A"]))
-        .map(drop)
+        run(Command::new("chroot").arg(&self.root).args(["ssh-keygen", "-A"])).map(drop)
     }
 
     /// Boots it, and returns when its sshd answers. Nothing happens when it runs already.
@@ -129,26 +111,11 @@ impl Runner {
         }
         let log_path = self.dir.join("log").join(&self.name);
         fs::create_dir_all(self.dir.join("log"))?;
-        let log = fs::File::options()
-            .create(true)
-            .append(true)
-            .open(&log_path)?;
+        let log = fs::File::options().create(true).append(true).open(&log_path)?;
         let mut command = Command::new("setsid");
-        let inner = enter(
-            &self.root,
-            &self.name,
-            &self.dir.join("repo"),
-            Some(&self.address.to_string()),
-        );
-        command
-            .arg(inner.get_program())
-            .args(inner.get_args())
-            .env_clear();
-        command.envs(
-            inner
-                .get_envs()
-                .filter_map(|(key, value)| Some((key, value?))),
-        );
+        let inner = enter(&self.root, &self.name, &self.dir.join("repo"), Some(&self.address.to_string()));
+        command.arg(inner.get_program()).args(inner.get_args()).env_clear();
+        command.envs(inner.get_envs().filter_map(|(key, value)| Some((key, value?))));
         let mut child = command
             .args(["sh", "-c", include_str!("boot.sh"), "boot"])
             .stdin(Stdio::piped())
@@ -182,11 +149,7 @@ impl Runner {
             self.stop()?;
         }
         started.with_context(|| {
-            format!(
-                "{} did not start; its log says:\n{}",
-                self.name,
-                fs::read_to_string(&log_path).unwrap_or_default()
-            )
+            format!("{} did not start; its log says:\n{}", self.name, fs::read_to_string(&log_path).unwrap_or_default())
         })
     }
 
@@ -200,10 +163,7 @@ impl Runner {
             child.kill()?;
             child.wait()?;
         }
-        for process in processes(&self.dir)?
-            .into_iter()
-            .filter(|process| process.root == self.root)
-        {
+        for process in processes(&self.dir)?.into_iter().filter(|process| process.root == self.root) {
             kill(process)?;
         }
         Ok(())
@@ -237,11 +197,7 @@ impl Runner {
     /// The runner is down, or the shell cannot be started.
     pub fn spawn_sh(&self, script: &str) -> Result<Script> {
         let mut command = self.inside()?;
-        command
-            .args(["sh", "-c", script])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+        command.args(["sh", "-c", script]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         Ok(Script(command.spawn().context("cannot start nsenter")?))
     }
 
@@ -290,20 +246,12 @@ impl Runner {
         let init = self.init()?.to_string();
         let mut command = Command::new("nsenter");
         command
-            .args([
-                "--target", &init, "--mount", "--pid", "--uts", "--ipc", "--net", "--root", "--wd",
-            ])
+            .args(["--target", &init, "--mount", "--pid", "--uts", "--ipc", "--net", "--root", "--wd"])
             .env_clear()
-            .env(
-                "PATH",
-                "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            )
+            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
             .env("HOME", "/root")
             .env("LC_ALL", "C")
-            .env(
-                "TERM",
-                std::env::var_os("TERM").unwrap_or_else(|| "dumb".into()),
-            );
+            .env("TERM", std::env::var_os("TERM").unwrap_or_else(|| "dumb".into()));
         Ok(command)
     }
 
@@ -315,9 +263,7 @@ impl Runner {
 
     /// The host's number for the runner's process 1.
     fn init(&self) -> Result<u32> {
-        let outer = processes(&self.dir)?
-            .into_iter()
-            .find(|process| process.root == self.root);
+        let outer = processes(&self.dir)?.into_iter().find(|process| process.root == self.root);
         let outer = outer.with_context(|| format!("{} is down", self.name))?;
         child_of(outer.number)?.with_context(|| format!("{} has no process 1", self.name))
     }
@@ -339,9 +285,7 @@ impl Runner {
             return false;
         };
         let mut start = [0; 4];
-        stream
-            .set_read_timeout(Some(Duration::from_secs(5)))
-            .is_ok()
+        stream.set_read_timeout(Some(Duration::from_secs(5))).is_ok()
             && stream.read_exact(&mut start).is_ok()
             && &start == b"SSH-"
     }
@@ -370,18 +314,12 @@ pub(super) fn processes(dir: &Path) -> Result<Vec<Process>> {
     let mut found = Vec::new();
     for (number, bytes) in each_process("cmdline")? {
         let mut arguments = bytes.split(|byte| *byte == 0);
-        let is_unshare = arguments
-            .next()
-            .is_some_and(|program| program.ends_with(b"unshare"));
+        let is_unshare = arguments.next().is_some_and(|program| program.ends_with(b"unshare"));
         if !is_unshare {
             continue;
         }
-        let root =
-            arguments.map(|argument| PathBuf::from(String::from_utf8_lossy(argument).into_owned()));
-        if let Some(root) = root
-            .into_iter()
-            .find(|argument| argument.parent() == Some(&mount))
-        {
+        let root = arguments.map(|argument| PathBuf::from(String::from_utf8_lossy(argument).into_owned()));
+        if let Some(root) = root.into_iter().find(|argument| argument.parent() == Some(&mount)) {
             found.push(Process { number, root });
         }
     }
@@ -394,12 +332,8 @@ pub(super) fn kill(process: Process) -> Result<()> {
     let raw = i32::try_from(process.number)?;
     let pid = Pid::from_raw(raw).context("process 0")?;
     // Process 1 first: when its death has been seen, all in its namespace are dead. Then unshare ends by itself.
-    for pid in [
-        child_of(process.number)?.and_then(|init| Pid::from_raw(init.cast_signed())),
-        Some(pid),
-    ]
-    .into_iter()
-    .flatten()
+    for pid in
+        [child_of(process.number)?.and_then(|init| Pid::from_raw(init.cast_signed())), Some(pid)].into_iter().flatten()
     {
         let gone = |error: rustix::io::Errno| error == rustix::io::Errno::SRCH;
         let descriptor = match pidfd_open(pid, PidfdFlags::empty()) {
@@ -410,10 +344,7 @@ pub(super) fn kill(process: Process) -> Result<()> {
             Err(error) if !gone(error) => return Err(error.into()),
             _ => {}
         }
-        let mut poll = [rustix::event::PollFd::new(
-            &descriptor,
-            rustix::event::PollFlags::IN,
-        )];
+        let mut poll = [rustix::event::PollFd::new(&descriptor, rustix::event::PollFlags::IN)];
         rustix::event::poll(&mut poll, None)?;
     }
     Ok(())
@@ -424,10 +355,7 @@ fn child_of(parent: u32) -> Result<Option<u32>> {
     let found = each_process("stat")?.into_iter().find(|(_, stat)| {
         // proc_pid_stat(5): the name in brackets may hold anything, so count from the last bracket: state, then parent.
         let stat = String::from_utf8_lossy(stat);
-        stat.rsplit(')')
-            .next()
-            .and_then(|rest| rest.split(' ').nth(2))
-            == Some(&parent.to_string())
+        stat.rsplit(')').next().and_then(|rest| rest.split(' ').nth(2)) == Some(&parent.to_string())
     });
     Ok(found.map(|(number, _)| number))
 }
@@ -436,10 +364,7 @@ fn each_process(file: &str) -> Result<Vec<(u32, Vec<u8>)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").context("cannot read /proc")? {
         let path = entry?.path();
-        let number = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .and_then(|name| name.parse().ok());
+        let number = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
         // A process that ended meanwhile is not there; that is all.
         if let (Some(number), Ok(bytes)) = (number, fs::read(path.join(file))) {
             found.push((number, bytes));

@@ -36,17 +36,8 @@ impl LabConfig {
     /// The given runners under `COUNTERSIGN_LAB_DIR`, or its default.
     #[must_use]
     pub fn new<'a>(runners: impl IntoIterator<Item = (&'a str, Base)>) -> Self {
-        let runners = runners
-            .into_iter()
-            .map(|(name, base)| RunnerConfig {
-                name: name.to_owned(),
-                base,
-            })
-            .collect();
-        Self {
-            dir: default_dir(),
-            runners,
-        }
+        let runners = runners.into_iter().map(|(name, base)| RunnerConfig { name: name.to_owned(), base }).collect();
+        Self { dir: default_dir(), runners }
     }
 
     /// Nine runners as in the incident: six with dnf5, the last of them with a full-size package set, and three with dnf4.
@@ -70,8 +61,7 @@ impl LabConfig {
 /// `COUNTERSIGN_LAB_DIR`, or /var/tmp/countersign-lab.
 #[must_use]
 pub fn default_dir() -> PathBuf {
-    std::env::var_os("COUNTERSIGN_LAB_DIR")
-        .map_or_else(|| PathBuf::from(DEFAULT_DIR), PathBuf::from)
+    std::env::var_os("COUNTERSIGN_LAB_DIR").map_or_else(|| PathBuf::from(DEFAULT_DIR), PathBuf::from)
 }
 
 /// What is written down so that another process can find a lab, or clean up after one that died.
@@ -114,27 +104,11 @@ impl Lab {
         fs::create_dir_all(&mount)?;
         // From here on a failure must take down what was made: the value's Drop does.
         let bridge = Bridge::create()?;
-        let state = State {
-            detached: false,
-            bridge,
-            runners: config.runners.clone(),
-        };
-        let mut lab = Self {
-            dir: dir.clone(),
-            state,
-            runners: Vec::new(),
-            _lock: lock,
-        };
+        let state = State { detached: false, bridge, runners: config.runners.clone() };
+        let mut lab = Self { dir: dir.clone(), state, runners: Vec::new(), _lock: lock };
         lab.write()?;
         std::mem::forget(Mounted::new(&dir.join("image"), mount.clone())?);
-        run::run(&mut run::host(
-            "cp",
-            [
-                "-a".as_ref(),
-                golden.repo.as_ref(),
-                dir.join("repo").as_ref(),
-            ],
-        ))?;
+        run::run(&mut run::host("cp", ["-a".as_ref(), golden.repo.as_ref(), dir.join("repo").as_ref()]))?;
         for (index, runner) in config.runners.iter().enumerate() {
             let root = mount.join(&runner.name);
             image::snapshot(&mount.join(runner.base.subvolume()), &root)?;
@@ -153,17 +127,11 @@ impl Lab {
     pub fn attach(dir: &Path) -> Result<Self> {
         need_root()?;
         if !dir.exists() {
-            bail!(
-                "no lab is up in {}; `cargo lab up` makes one",
-                dir.display()
-            );
+            bail!("no lab is up in {}; `cargo lab up` makes one", dir.display());
         }
         let lock = lock(dir)?;
         let Some(state) = read(dir)?.filter(|state| state.detached) else {
-            bail!(
-                "no lab is up in {}; `cargo lab up` makes one",
-                dir.display()
-            );
+            bail!("no lab is up in {}; `cargo lab up` makes one", dir.display());
         };
         let runners = state
             .runners
@@ -171,12 +139,7 @@ impl Lab {
             .enumerate()
             .map(|(index, runner)| Runner::new(dir, &state.bridge, index, runner))
             .collect::<Result<_>>()?;
-        Ok(Self {
-            dir: dir.to_owned(),
-            state,
-            runners,
-            _lock: lock,
-        })
+        Ok(Self { dir: dir.to_owned(), state, runners, _lock: lock })
     }
 
     /// Lets the lab stay up when this value and its process are gone.
@@ -213,8 +176,7 @@ impl Lab {
     /// There is none.
     #[must_use]
     pub fn runner(&self, name: &str) -> &Runner {
-        self.find(name)
-            .expect("NOTE: tests name runners that they configured")
+        self.find(name).expect("NOTE: tests name runners that they configured")
     }
 
     /// The same, to start and stop it.
@@ -260,10 +222,7 @@ impl Drop for Lab {
             return;
         }
         if let Err(error) = clean(&self.dir) {
-            tracing::error!(
-                "the lab in {} is not all down: {error:#}",
-                self.dir.display()
-            );
+            tracing::error!("the lab in {} is not all down: {error:#}", self.dir.display());
         }
     }
 }
@@ -281,14 +240,9 @@ fn lock(dir: &Path) -> Result<File> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(fs::TryLockError::WouldBlock) => {
-            bail!(
-                "another process uses the lab in {}; set COUNTERSIGN_LAB_DIR for a second one",
-                dir.display()
-            )
+            bail!("another process uses the lab in {}; set COUNTERSIGN_LAB_DIR for a second one", dir.display())
         }
-        Err(fs::TryLockError::Error(error)) => {
-            Err(error).with_context(|| format!("cannot lock {}", path.display()))
-        }
+        Err(fs::TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
     }
 }
 
@@ -296,9 +250,7 @@ fn read(dir: &Path) -> Result<Option<State>> {
     let path = dir.join("state.json");
     match fs::read(&path) {
         Ok(bytes) => {
-            Ok(Some(serde_json::from_slice(&bytes).with_context(|| {
-                format!("cannot read {}", path.display())
-            })?))
+            Ok(Some(serde_json::from_slice(&bytes).with_context(|| format!("cannot read {}", path.display()))?))
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),

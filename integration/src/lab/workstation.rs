@@ -19,24 +19,16 @@ impl Workstation {
         let mut rows = match std::env::var_os("COUNTERSIGN_DATA") {
             Some(data) => {
                 let path = PathBuf::from(data).join(TABLE);
-                let text = std::fs::read_to_string(&path)
-                    .with_context(|| format!("cannot read {}", path.display()))?;
+                let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
                 text.lines().skip(1).filter_map(row).collect()
             }
             None => Vec::new(),
         };
-        rows.retain(|[name, ..]| {
-            name != "gpg-pubkey" && !super::PACKAGES.iter().any(|package| package.name == name)
-        });
+        rows.retain(|[name, ..]| name != "gpg-pubkey" && !super::PACKAGES.iter().any(|package| package.name == name));
         rows.sort();
         rows.dedup_by(|a, b| a[0] == b[0]);
         for number in rows.len()..WORKSTATION_PACKAGES {
-            rows.push([
-                format!("made-{number:04}"),
-                format!("1.{number}"),
-                "1.fc41".to_owned(),
-                "noarch".to_owned(),
-            ]);
+            rows.push([format!("made-{number:04}"), format!("1.{number}"), "1.fc41".to_owned(), "noarch".to_owned()]);
         }
         Ok(Self(rows))
     }
@@ -55,11 +47,7 @@ impl Workstation {
         let mut packages = String::new();
         for [name, version, release, arch] in self.0.iter().take(count) {
             writeln!(requires, "Requires: {name}")?;
-            let noarch = if arch == "noarch" {
-                "BuildArch: noarch\n"
-            } else {
-                ""
-            };
+            let noarch = if arch == "noarch" { "BuildArch: noarch\n" } else { "" };
             write!(
                 packages,
                 "%package -n {name}\nVersion: {version}\nRelease: {release}\nSummary: {name}\n{noarch}%description -n {name}\n{name}.\n%files -n {name}\n"

@@ -94,16 +94,12 @@ impl SpecError {
         match self {
             SpecError::Empty => "write `*` for any version".to_owned(),
             SpecError::EmptyBound => "remove the comma, or write `>= 1.2, < 2`".to_owned(),
-            SpecError::NotEqual => {
-                "write the range that is wanted, such as `> 1.2` or `< 1.2`".to_owned()
-            }
+            SpecError::NotEqual => "write the range that is wanted, such as `> 1.2` or `< 1.2`".to_owned(),
             SpecError::Bare(version) => format!("write `= {version}` or `>= {version}`"),
             SpecError::Operator(_) => "the operators are `=`, `<`, `<=`, `>` and `>=`".to_owned(),
             SpecError::AnyWithOthers => "remove `*` or the comparisons".to_owned(),
             SpecError::Version(_, cause) => format!("[epoch:]version[-release]: {cause}"),
-            SpecError::Unsatisfiable(_) => {
-                "widen one of the comparisons, or write `absent`".to_owned()
-            }
+            SpecError::Unsatisfiable(_) => "widen one of the comparisons, or write `absent`".to_owned(),
             SpecError::TooMany => "write a range of two comparisons".to_owned(),
         }
     }
@@ -185,12 +181,7 @@ impl Bound {
         if let Some(release) = release {
             check_version("the release", release).map_err(bad)?;
         }
-        Ok(Self {
-            operator,
-            epoch,
-            version: version.to_owned(),
-            release: release.map(str::to_owned),
-        })
+        Ok(Self { operator, epoch, version: version.to_owned(), release: release.map(str::to_owned) })
     }
 }
 
@@ -218,11 +209,7 @@ impl VersionSpec {
             "*" => return Ok(Self::ANY),
             _ => {}
         }
-        let parts: Vec<&str> = text
-            .split(',')
-            .map(str::trim)
-            .take(MAX_BOUNDS + 1)
-            .collect();
+        let parts: Vec<&str> = text.split(',').map(str::trim).take(MAX_BOUNDS + 1).collect();
         if parts.len() > MAX_BOUNDS {
             return Err(SpecError::TooMany);
         }
@@ -271,9 +258,7 @@ impl VersionSpec {
     /// other does not; the named epoch then decides, because it comes first in rpm's order.
     pub fn position(&self, candidate: &Evr<'_>) -> Position {
         let failing = || self.bounds.iter().filter(|b| !b.matches(candidate));
-        let decisive = failing()
-            .find(|bound| bound.epoch.is_some())
-            .or_else(|| failing().next());
+        let decisive = failing().find(|bound| bound.epoch.is_some()).or_else(|| failing().next());
         match decisive {
             None => Position::Fits,
             Some(bound) if bound.compare(candidate).is_lt() => Position::Below,
@@ -336,10 +321,7 @@ impl Step {
             self.epoch
                 .map_or(Ordering::Equal, |own| epoch.cmp(&own))
                 .then(version.cmp(&self.version))
-                .then(
-                    self.release
-                        .map_or(Ordering::Equal, |own| release.cmp(&own)),
-                ),
+                .then(self.release.map_or(Ordering::Equal, |own| release.cmp(&own))),
         )
     }
 }
