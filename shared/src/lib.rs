@@ -8,6 +8,8 @@ pub mod diagnostic;
 pub mod drift;
 pub mod duration;
 pub mod evr;
+pub mod exit;
 pub mod manifest;
 pub mod nevra;
 pub mod observation;
+pub mod terminal;
