@@ -83,8 +83,7 @@ impl FromIterator<Outcome> for Outcome {
 pub fn help_text() -> String {
     let mut text = String::from("Exit status (the first of this list that holds):\n");
     for outcome in Outcome::BY_PRIORITY {
-        writeln!(text, "  {:>2}  {}", outcome.status(), outcome.meaning())
-            .expect("NOTE: a String never fails");
+        writeln!(text, "  {:>2}  {}", outcome.status(), outcome.meaning()).expect("NOTE: a String never fails");
     }
     text
 }
@@ -93,8 +92,7 @@ pub fn help_text() -> String {
 pub fn markdown_table() -> String {
     let mut text = String::from("| status | meaning |\n|---:|---|\n");
     for outcome in Outcome::BY_PRIORITY {
-        writeln!(text, "| {} | {} |", outcome.status(), outcome.meaning())
-            .expect("NOTE: a String never fails");
+        writeln!(text, "| {} | {} |", outcome.status(), outcome.meaning()).expect("NOTE: a String never fails");
     }
     text
 }
@@ -129,11 +127,7 @@ mod tests {
            0  done, nothing found
         ");
         for outcome in Outcome::BY_PRIORITY {
-            assert!(markdown_table().contains(&format!(
-                "| {} | {} |",
-                outcome.status(),
-                outcome.meaning()
-            )));
+            assert!(markdown_table().contains(&format!("| {} | {} |", outcome.status(), outcome.meaning())));
         }
     }
 }

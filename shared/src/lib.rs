@@ -3,6 +3,7 @@
 //! The way of the data is the way of the modules: [`observation`] (what a runner was seen to be), [`manifest`] (what
 //! it should be), [`drift`] (the difference). Identity comes first: [`nevra`], [`evr`].
 //! Everything in here is pure, except the `git` and `ssh` features, which read.
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test may stop at the first surprise"))]
 
 pub mod diagnostic;
 pub mod drift;

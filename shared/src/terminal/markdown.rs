@@ -9,10 +9,7 @@ use crate::terminal::visible;
 pub fn code(text: &str) -> String {
     let text = visible(text);
     let text = text.as_ref();
-    let odd = text.is_empty()
-        || text.contains(['`', '|', '\\'])
-        || text.starts_with(' ')
-        || text.ends_with(' ');
+    let odd = text.is_empty() || text.contains(['`', '|', '\\']) || text.starts_with(' ') || text.ends_with(' ');
     if !odd {
         return format!("`{text}`");
     }
@@ -34,31 +31,17 @@ pub fn code(text: &str) -> String {
 pub fn prose(text: &str) -> String {
     let text = visible(text);
     let words = text.split(' ').filter(|word| !word.is_empty());
-    words
-        .map(|word| {
-            if is_plain(word) {
-                word.to_owned()
-            } else {
-                code(word)
-            }
-        })
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.map(|word| if is_plain(word) { word.to_owned() } else { code(word) }).collect::<Vec<_>>().join(" ")
 }
 
 fn is_plain(word: &str) -> bool {
-    let letters = word.chars().all(|c| {
-        c.is_alphanumeric() || matches!(c, '.' | ',' | ';' | ':' | '\'' | '(' | ')' | '-')
-    });
+    let letters =
+        word.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | ',' | ';' | ':' | '\'' | '(' | ')' | '-'));
     let rule = word.chars().all(|c| c == '-');
     let address = word.to_ascii_lowercase().contains("www.");
     // Forges link commit ids and `GH-12`.
     let id = word.len() >= 7 && word.chars().all(|c| c.is_ascii_hexdigit());
-    letters
-        && !address
-        && !id
-        && (!rule || word == "-")
-        && !word.to_ascii_lowercase().starts_with("gh-")
+    letters && !address && !id && (!rule || word == "-") && !word.to_ascii_lowercase().starts_with("gh-")
 }
 
 #[cfg(test)]
@@ -71,10 +54,7 @@ mod tests {
         let cases = [
             ("llvm-20.1.0-1.fc41", "`llvm-20.1.0-1.fc41`"),
             ("<script>alert(1)</script>", "`<script>alert(1)</script>`"),
-            (
-                "@everyone #1 https://evil.example",
-                "`@everyone #1 https://evil.example`",
-            ),
+            ("@everyone #1 https://evil.example", "`@everyone #1 https://evil.example`"),
             ("a`b", "<code>a&#96;b</code>"),
             ("a|b", "<code>a&#124;b</code>"),
             ("a\nb", "<code>a&#92;x0ab</code>"),
@@ -89,14 +69,8 @@ mod tests {
     #[test]
     fn prose_keeps_words_and_quotes_the_rest() {
         let cases = [
-            (
-                "connection refused (port 22), tried 2 times",
-                "connection refused (port 22), tried 2 times",
-            ),
-            (
-                "see https://evil.example now",
-                "see `https://evil.example` now",
-            ),
+            ("connection refused (port 22), tried 2 times", "connection refused (port 22), tried 2 times"),
+            ("see https://evil.example now", "see `https://evil.example` now"),
             ("ping @team and #12", "ping `@team` and `#12`"),
             ("*bold* [x](y) <b>", "`*bold*` `[x](y)` `<b>`"),
             ("www.evil.example", "`www.evil.example`"),

@@ -11,7 +11,7 @@ mod table;
 mod width;
 
 pub use escape::visible;
-pub use failure::{Failure, Place, Source};
+pub use failure::{Failure, Place};
 pub use screen::Screen;
 pub use style::{Palette, Role};
 pub use table::{Cell, Column, Table};

@@ -23,45 +23,23 @@ pub struct Screen {
 
 impl Screen {
     /// A file or a pipe: no colours.
-    pub const FILE: Screen = Screen {
-        width: WITHOUT_TERMINAL,
-        palette: Palette::Plain,
-    };
+    pub const FILE: Screen = Screen { width: WITHOUT_TERMINAL, palette: Palette::Plain };
 
     /// What this stream is, by the terminal behind it, `NO_COLOR` (no-color.org) and `TERM`.
     pub fn of<S: IsTerminal + AsFd>(stream: &S) -> Screen {
-        let columns =
-            terminal_size::terminal_size_of(stream).map(|(width, _)| usize::from(width.0));
-        Screen::judge(
-            stream.is_terminal(),
-            columns,
-            std::env::var_os("NO_COLOR"),
-            std::env::var_os("TERM"),
-        )
+        let columns = terminal_size::terminal_size_of(stream).map(|(width, _)| usize::from(width.0));
+        Screen::judge(stream.is_terminal(), columns, std::env::var_os("NO_COLOR"), std::env::var_os("TERM"))
     }
 
-    fn judge(
-        terminal: bool,
-        columns: Option<usize>,
-        no_color: Option<OsString>,
-        term: Option<OsString>,
-    ) -> Screen {
+    fn judge(terminal: bool, columns: Option<usize>, no_color: Option<OsString>, term: Option<OsString>) -> Screen {
         if !terminal {
             return Screen::FILE;
         }
-        let wants_none = no_color.is_some_and(|value| !value.is_empty())
-            || term.as_deref() == Some(OsStr::new("dumb"));
+        let wants_none = no_color.is_some_and(|value| !value.is_empty()) || term.as_deref() == Some(OsStr::new("dumb"));
         Screen {
             // A pseudo terminal that nobody sized says 0.
-            width: columns
-                .filter(|columns| *columns > 0)
-                .unwrap_or(80)
-                .max(NARROWEST),
-            palette: if wants_none {
-                Palette::Plain
-            } else {
-                Palette::Coloured
-            },
+            width: columns.filter(|columns| *columns > 0).unwrap_or(80).max(NARROWEST),
+            palette: if wants_none { Palette::Plain } else { Palette::Coloured },
         }
     }
 }

@@ -17,31 +17,18 @@ pub struct Column {
 impl Column {
     /// Cut where space is short, but never below `least` columns while another one can give.
     pub const fn text(title: &'static str, least: usize) -> Column {
-        Column {
-            title,
-            least,
-            right: false,
-            spare: false,
-        }
+        Column { title, least, right: false, spare: false }
     }
 
     /// Aligned to the right, never cut.
     pub const fn number(title: &'static str) -> Column {
-        Column {
-            title,
-            least: usize::MAX,
-            right: true,
-            spare: false,
-        }
+        Column { title, least: usize::MAX, right: true, spare: false }
     }
 
     /// Left out entirely before anything is cut.
     #[must_use]
     pub const fn spare(self) -> Column {
-        Column {
-            spare: true,
-            ..self
-        }
+        Column { spare: true, ..self }
     }
 }
 
@@ -55,18 +42,12 @@ pub struct Cell {
 impl Cell {
     /// Plain.
     pub fn new(text: impl AsRef<str>) -> Cell {
-        Cell {
-            text: visible(text.as_ref()).into_owned(),
-            role: Role::Plain,
-        }
+        Cell { text: visible(text.as_ref()).into_owned(), role: Role::Plain }
     }
 
     /// With a colour.
     pub fn of(role: Role, text: impl AsRef<str>) -> Cell {
-        Cell {
-            role,
-            ..Cell::new(text)
-        }
+        Cell { role, ..Cell::new(text) }
     }
 }
 
@@ -80,10 +61,7 @@ pub struct Table<const N: usize> {
 impl<const N: usize> Table<N> {
     /// No rows yet.
     pub const fn new(columns: [Column; N]) -> Table<N> {
-        Table {
-            columns,
-            rows: Vec::new(),
-        }
+        Table { columns, rows: Vec::new() }
     }
 
     /// One more row.
@@ -95,10 +73,7 @@ impl<const N: usize> Table<N> {
     pub fn lines(&self, columns: usize, palette: Palette) -> Vec<String> {
         let widths = self.widths(columns.saturating_sub(2));
         let titles = self.columns.map(|column| Cell::of(Role::Dim, column.title));
-        std::iter::once(&titles)
-            .chain(&self.rows)
-            .map(|row| self.line(row, &widths, palette))
-            .collect()
+        std::iter::once(&titles).chain(&self.rows).map(|row| self.line(row, &widths, palette)).collect()
     }
 
     fn line(&self, row: &[Cell; N], widths: &[usize; N], palette: Palette) -> String {
@@ -174,18 +149,8 @@ mod tests {
             Column::text("wanted", 6).spare(),
             Column::text("by", 4),
         ]);
-        table.push([
-            Cell::new("12"),
-            Cell::new("llvm.x86_64"),
-            Cell::new("= 19.1.0-1.fc41"),
-            Cell::new(""),
-        ]);
-        table.push([
-            Cell::new("3"),
-            Cell::of(Role::Bad, "日本語-\x1b[31m"),
-            Cell::new("*"),
-            Cell::new(""),
-        ]);
+        table.push([Cell::new("12"), Cell::new("llvm.x86_64"), Cell::new("= 19.1.0-1.fc41"), Cell::new("")]);
+        table.push([Cell::new("3"), Cell::of(Role::Bad, "日本語-\x1b[31m"), Cell::new("*"), Cell::new("")]);
         table
     }
 

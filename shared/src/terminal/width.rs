@@ -73,11 +73,8 @@ pub fn wrapped(text: &str, columns: usize, most: usize) -> Vec<String> {
         lines.truncate(most);
         if let Some(last) = lines.last_mut() {
             let full = format!("{last} {SIGN}");
-            *last = if width(&full) <= columns {
-                full
-            } else {
-                cut(&format!("{last}{SIGN}{SIGN}"), columns).into_owned()
-            };
+            *last =
+                if width(&full) <= columns { full } else { cut(&format!("{last}{SIGN}{SIGN}"), columns).into_owned() };
         }
     }
     lines
