@@ -1,0 +1,71 @@
+//! What each program is made of. A program that must not be able to do something does not link what could.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+/// Names of all crates that are linked into `package`: normal dependencies on this platform, features as built.
+fn closure(package: &str) -> BTreeSet<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "--offline", "--edges", "normal", "--prefix", "none", "--format", "{p}", "--package"])
+        .arg(package)
+        .current_dir(root)
+        .output()
+        .expect("cargo starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let names: BTreeSet<String> = String::from_utf8(output.stdout)
+        .expect("cargo prints UTF-8")
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .map(str::to_owned)
+        .collect();
+    assert!(names.contains(package), "the list names the package itself");
+    names
+}
+
+/// The members of `forbidden` that `package` links.
+fn linked(package: &str, forbidden: &[&str]) -> Vec<String> {
+    let closure = closure(package);
+    forbidden.iter().filter(|name| closure.contains(**name)).map(|name| (*name).to_owned()).collect()
+}
+
+const SECOND_CRYPTO_PROVIDERS: &[&str] = &["ring", "openssl", "openssl-sys", "libssh2-sys", "native-tls"];
+
+#[test]
+fn the_observer_links_nothing_of_the_actuator_and_no_package_manager() {
+    let forbidden =
+        ["countersign-actuator", "countersign-warden", "countersign-notary", "countersign", "countersign-integration", "rpm", "libdnf-sys"];
+    assert_eq!(linked("countersign-observer", &forbidden), Vec::<String>::new());
+}
+
+#[test]
+fn the_actuator_links_nothing_of_the_observer() {
+    assert_eq!(linked("countersign-actuator", &["countersign-observer", "countersign-integration"]), Vec::<String>::new());
+}
+
+#[test]
+fn wire_formats_are_serde_and_nothing_that_reads_or_writes() {
+    let forbidden = ["countersign-shared", "tokio", "git2", "russh", "rusqlite", "tracing", "anyhow"];
+    assert_eq!(linked("countersign-manifests-schema", &forbidden), Vec::<String>::new());
+}
+
+#[test]
+fn what_is_shared_reads_git_and_ssh_only_where_a_program_asks_for_it() {
+    assert_eq!(linked("countersign-shared", &["tokio", "git2", "russh", "rusqlite"]), Vec::<String>::new());
+}
+
+#[test]
+fn there_is_one_crypto_provider_and_one_ssh_key() {
+    for package in ["countersign-observer", "countersign-actuator"] {
+        assert_eq!(linked(package, SECOND_CRYPTO_PROVIDERS), Vec::<String>::new(), "{package}");
+        let keys = closure(package).into_iter().filter(|name| name == "ssh-key").count();
+        assert!(keys <= 1, "{package}");
+    }
+}
+
+#[test]
+fn the_list_would_show_what_is_forbidden() {
+    let forbidden = ["russh", "rusqlite", "git2"];
+    assert_eq!(linked("countersign-observer", &forbidden), forbidden);
+}

@@ -1,0 +1,158 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Reads a fleet of Fedora-family machines over SSH and says how it differs from the manifest in your git.
+/// It cannot change a machine, and it cannot change the manifest.
+#[derive(Debug, Parser)]
+#[command(name = "countersign-observer", version, after_help = countersign_shared::exit::help_text())]
+#[command(max_term_width = 100, disable_help_subcommand = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// Configuration file
+    #[arg(long, global = true, value_name = "FILE", default_value = crate::config::DEFAULT_PATH)]
+    pub config: PathBuf,
+    /// Print exactly one JSON document on stdout
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Log more to stderr; twice for all of it (RUST_LOG wins)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Format of the log
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Format of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check canonical: all errors at once, each with its place
+    Lint(Lint),
+    /// Write the skeleton of a canonical repository from what you have
+    Init(Init),
+    /// Write a manifest that fits most of a group, with waivers for the rest
+    Baseline(Baseline),
+    /// Ask every runner what is installed, and remember it
+    Observe,
+    /// Compare the newest observations with canonical
+    Diff(Show),
+    /// Write the newest comparison as text, Markdown, JSON and HTML
+    Report(Show),
+    /// The main job: observe, diff, report
+    Nightly(Show),
+    /// Say what a branch of canonical would do to the fleet, by the stored observations
+    Preview(Preview),
+    /// Say which line wants a package, what is there, since when and by whom
+    Why(Why),
+    /// Print a lock file with the complete package set of a runner
+    Lock(OneRunner),
+    /// Print everything an administrator must do on a runner
+    Enroll(Enroll),
+    /// Print the JSON Schema of a format
+    Schema(Schema),
+}
+
+/// Options of `lint`.
+#[derive(Debug, Args)]
+pub struct Lint {
+    /// A checked-out canonical; without it the configured branch is fetched
+    pub directory: Option<PathBuf>,
+    /// Print the policy that is in force, every default included
+    #[arg(long)]
+    pub show_policy: bool,
+}
+
+/// Options of `init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Ansible inventory, INI or YAML
+    #[arg(long, value_name = "INVENTORY")]
+    pub from_ansible: PathBuf,
+    /// File with the runners' host keys, as `ssh-keyscan` writes it and you have checked it
+    #[arg(long, value_name = "FILE")]
+    pub known_hosts: Option<PathBuf>,
+    /// Directory to write to; must be empty or not there
+    #[arg(long, value_name = "DIR")]
+    pub into: PathBuf,
+}
+
+/// Options of `baseline`.
+#[derive(Debug, Args)]
+pub struct Baseline {
+    /// The group of runners
+    #[arg(long)]
+    pub group: String,
+    /// Directory to write to; must be empty or not there
+    #[arg(long, value_name = "DIR")]
+    pub into: PathBuf,
+    /// How long the waivers last
+    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    pub waive_days: u16,
+}
+
+/// How much is shown.
+#[derive(Debug, Args)]
+pub struct Show {
+    /// Show everything instead of the first screen
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// Options of `preview`.
+#[derive(Debug, Args)]
+pub struct Preview {
+    /// Branch, tag or commit of canonical
+    #[arg(value_name = "REF")]
+    pub reference: String,
+    /// Show everything instead of the first screen
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// Options of `why`.
+#[derive(Debug, Args)]
+pub struct Why {
+    /// Package name, or `name.arch`
+    pub package: String,
+    /// Only this runner
+    pub runner: Option<String>,
+}
+
+/// One runner.
+#[derive(Debug, Args)]
+pub struct OneRunner {
+    /// Its name in fleet.toml
+    pub runner: String,
+}
+
+/// Options of `enroll`.
+#[derive(Debug, Args)]
+pub struct Enroll {
+    /// Its name in fleet.toml
+    pub runner: String,
+    /// Print Ansible tasks instead of a shell script
+    #[arg(long, conflicts_with = "remove")]
+    pub ansible: bool,
+    /// Print how to take it all back
+    #[arg(long)]
+    pub remove: bool,
+}
+
+/// Options of `schema`.
+#[derive(Debug, Args)]
+pub struct Schema {
+    /// `fleet`, `manifest`, `lock`, `policy`, `waiver`, `drift-report`, `error`; without it the names are listed
+    pub name: Option<String>,
+}
