@@ -10,6 +10,8 @@ pub mod drift;
 pub mod duration;
 pub mod evr;
 pub mod exit;
+#[cfg(feature = "git")]
+pub mod git;
 pub mod manifest;
 pub mod nevra;
 pub mod observation;

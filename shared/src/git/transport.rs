@@ -1,0 +1,417 @@
+//! Starts the git CLI: the only place in the observer's graph that starts a program.
+//!
+//! What may be run is a closed list ([`Verb`]), with an environment built from nothing and a configuration of our own.
+//! A command that does not end in time is ended with everything that it started.
+
+use super::error::GitError;
+use super::remote::{Kind, Reference, Remote, plain_path};
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+/// Bytes of an output that are kept from its start and from its end; the rest is read and dropped.
+const KEPT_HEAD: usize = 64 * 1024;
+const KEPT_TAIL: usize = 16 * 1024;
+/// Characters of git's message that are shown.
+const SHOWN: usize = 600;
+
+/// Everything that git is ever asked to do.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Verb<'a> {
+    /// `git fetch` of one reference or commit into one reference of the mirror.
+    Fetch {
+        /// Full reference name or commit id.
+        from: &'a str,
+        /// In the mirror.
+        to: &'a str,
+    },
+    /// `git ls-remote` of the branches.
+    ListRemote,
+    /// `git push --dry-run`: connects to receive-pack, sends nothing, creates nothing.
+    RefusedPush {
+        /// An object of the mirror.
+        object: &'a str,
+        /// A reference that does not exist on the other side.
+        to: &'a Reference,
+    },
+}
+
+impl Verb<'_> {
+    /// The arguments after git's global options.
+    fn argv(self, url: &str) -> Vec<String> {
+        let fixed: &[&str] = match self {
+            Verb::Fetch { .. } => &[
+                "fetch",
+                "--quiet",
+                "--no-tags",
+                "--no-write-fetch-head",
+                "--no-auto-maintenance",
+                "--no-recurse-submodules",
+            ],
+            Verb::ListRemote => &["ls-remote", "--heads"],
+            Verb::RefusedPush { .. } => &["push", "--dry-run", "--no-verify", "--porcelain"],
+        };
+        let mut argv: Vec<String> = fixed.iter().map(|s| (*s).to_owned()).collect();
+        argv.push("--".to_owned());
+        argv.push(url.to_owned());
+        match self {
+            // The leading + lets a rewritten branch arrive, so that it can be seen and named.
+            Verb::Fetch { from, to } => argv.push(format!("+{from}:{to}")),
+            Verb::ListRemote => {}
+            Verb::RefusedPush { object, to } => argv.push(format!("{object}:{to}")),
+        }
+        argv
+    }
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    /// Exit status 0.
+    pub(super) success: bool,
+    /// Start and end of standard output.
+    pub(super) stdout: Vec<u8>,
+    /// Start and end of standard error, lossy UTF-8, not escaped.
+    pub(super) stderr: String,
+}
+
+/// Runs one verb against `remote` with the mirror as git directory.
+pub(super) fn run(mirror: &Path, remote: &Remote, verb: Verb<'_>) -> Result<Ended, GitError> {
+    let config = write_config(mirror, remote)?;
+    let mut command = Command::new("git");
+    command
+        .env_clear()
+        // git finds ssh by it; nothing else of the caller's environment gets through.
+        .env("PATH", search_path())
+        .env("HOME", mirror)
+        .env("LC_ALL", "C")
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_CONFIG_GLOBAL", config)
+        .env("GIT_ATTR_NOSYSTEM", "1")
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .env("GIT_NO_REPLACE_OBJECTS", "1")
+        .env("GIT_SSH_VARIANT", "ssh")
+        .env("GIT_SSH_COMMAND", ssh_command(remote, verb)?)
+        .current_dir(mirror)
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    if matches!(verb, Verb::RefusedPush { .. }) {
+        // The packets are the evidence of which service answered; protocol 0 is the only one that pushes.
+        command
+            .env("GIT_TRACE_PACKET", "1")
+            .env("GIT_TRACE_BARE", "1")
+            .args(["-c", "protocol.version=0"]);
+    }
+    command
+        .arg("--git-dir=.")
+        .args(verb.argv(remote.url.as_str()));
+    let child = command.spawn().map_err(GitError::Start)?;
+    match wait(child, remote.timeout).map_err(GitError::Start)? {
+        Some(ended) => Ok(ended),
+        None => Err(GitError::TimedOut {
+            url: remote.url.to_string(),
+            seconds: remote.timeout.as_secs(),
+        }),
+    }
+}
+
+fn search_path() -> OsString {
+    std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into())
+}
+
+/// Our own git configuration, read instead of the system's and the user's.
+///
+/// A file and not `-c`, because git hides `-c` from the `upload-pack` of a local repository.
+fn write_config(mirror: &Path, remote: &Remote) -> Result<OsString, GitError> {
+    let mut text = String::from(
+        "[core]\n\thooksPath = /dev/null\n\tfsmonitor = false\n\taskPass =\n\tattributesFile = /dev/null\n\
+         [credential]\n\thelper =\n\
+         [transfer]\n\tfsckObjects = true\n\
+         [gc]\n\tauto = 0\n\
+         [http]\n\tfollowRedirects = false\n\
+         [protocol]\n\tallow = never\n",
+    );
+    let scheme = match remote.url.kind() {
+        Kind::Ssh => "ssh",
+        Kind::Http => "http",
+        Kind::Daemon => "git",
+        Kind::Local(_) => "file",
+    };
+    let _ = writeln!(text, "[protocol {scheme:?}]\n\tallow = always");
+    if scheme == "http" {
+        text.push_str("[protocol \"https\"]\n\tallow = always\n");
+    }
+    if let Kind::Local(path) = remote.url.kind() {
+        // A canonical that belongs to somebody else is the point: whoever looks cannot write it.
+        for directory in [path.clone(), path.join(".git")] {
+            let quoted = directory
+                .to_string_lossy()
+                .replace('\\', "\\\\")
+                .replace('"', "\\\"");
+            let _ = writeln!(text, "[safe]\n\tdirectory = \"{quoted}\"");
+        }
+    }
+    let path = mirror.join("hermetic.gitconfig");
+    if fs::read(&path).ok().as_deref() != Some(text.as_bytes()) {
+        fs::write(&path, &text).map_err(|source| GitError::Prepare {
+            path: path.clone(),
+            source,
+        })?;
+    }
+    Ok(path.into_os_string())
+}
+
+/// The whole ssh command; git gives it to `sh -c`, so only plain paths come in, see [`plain_path`].
+fn ssh_command(remote: &Remote, verb: Verb<'_>) -> Result<String, GitError> {
+    let mut line = String::from("ssh -F none");
+    let mut option = |text: &str| {
+        let _ = write!(line, " -o {text}");
+    };
+    for fixed in [
+        "BatchMode=yes",
+        "IdentitiesOnly=yes",
+        "IdentityAgent=none",
+        "PreferredAuthentications=publickey",
+        "StrictHostKeyChecking=yes",
+        "UpdateHostKeys=no",
+        "VerifyHostKeyDNS=no",
+        "ControlMaster=no",
+        "ControlPath=none",
+        "ForwardAgent=no",
+        "ForwardX11=no",
+        "ClearAllForwardings=yes",
+        "PermitLocalCommand=no",
+        "ConnectTimeout=20",
+        "ServerAliveInterval=15",
+    ] {
+        option(fixed);
+    }
+    match &remote.ssh.known_hosts {
+        Some(path) => {
+            option(&format!("UserKnownHostsFile={}", plain_path(path)?));
+            option("GlobalKnownHostsFile=/dev/null");
+        }
+        None => option("UserKnownHostsFile=/dev/null"),
+    }
+    match &remote.ssh.key {
+        Some(path) => option(&format!("IdentityFile={}", plain_path(path)?)),
+        None => option("IdentityFile=none"),
+    }
+    // At DEBUG1 ssh says that it was let in and with which status the remote command ended.
+    option(match verb {
+        Verb::RefusedPush { .. } => "LogLevel=DEBUG1",
+        _ => "LogLevel=ERROR",
+    });
+    Ok(line)
+}
+
+/// Waits for the end; `None` when it took longer than `limit` and was ended with its whole process group.
+fn wait(mut child: Child, limit: Duration) -> std::io::Result<Option<Ended>> {
+    let pid = rustix::process::Pid::from_child(&child);
+    let stdout = keep(child.stdout.take());
+    let stderr = keep(child.stderr.take());
+    let (done, ended) = mpsc::channel::<()>();
+    let watchdog = thread::spawn(move || match ended.recv_timeout(limit) {
+        Err(mpsc::RecvTimeoutError::Timeout) => {
+            // Already gone is as good as ended.
+            let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
+            true
+        }
+        _ => false,
+    });
+    let stdout = stdout.join().unwrap_or_default();
+    let stderr = stderr.join().unwrap_or_default();
+    // Not reaped yet: the process group id stays ours until the watchdog is told.
+    let waited = rustix::process::waitid(
+        rustix::process::WaitId::Pid(pid),
+        rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT,
+    );
+    drop(done);
+    let late = watchdog.join().unwrap_or(true);
+    let status = child.wait()?;
+    waited?;
+    if late {
+        return Ok(None);
+    }
+    Ok(Some(Ended {
+        success: status.success(),
+        stdout,
+        stderr: String::from_utf8_lossy(&stderr).into_owned(),
+    }))
+}
+
+/// Reads to the end, keeps the head and the tail.
+fn keep<R: Read + Send + 'static>(source: Option<R>) -> thread::JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut head = Vec::new();
+        let mut tail = Vec::new();
+        let mut buffer = [0_u8; 8192];
+        let Some(mut source) = source else {
+            return head;
+        };
+        while let Ok(read @ 1..) = source.read(&mut buffer) {
+            let room = (KEPT_HEAD - head.len()).min(read);
+            head.extend_from_slice(&buffer[..room]);
+            tail.extend_from_slice(&buffer[room..read]);
+            if tail.len() > 2 * KEPT_TAIL {
+                tail.drain(..tail.len() - KEPT_TAIL);
+            }
+        }
+        head.extend_from_slice(&tail);
+        head
+    })
+}
+
+/// The end of git's message on one line: printable ASCII, bounded, without the password of the URL.
+pub(super) fn shown(stderr: &str, remote: &Remote) -> String {
+    let mut line = String::new();
+    for part in stderr.lines().map(str::trim).filter(|l| !l.is_empty()) {
+        // Packets and ssh's own log are evidence for us, not news for people.
+        if part.starts_with("packet:") || part.starts_with("debug1:") {
+            continue;
+        }
+        if !line.is_empty() {
+            line.push_str("; ");
+        }
+        line.push_str(part);
+    }
+    if let Some(secret) = super::remote::password(remote.url.as_str()) {
+        line = line.replace(secret, "***");
+    }
+    let skip = line.chars().count().saturating_sub(SHOWN);
+    line.chars()
+        .skip(skip)
+        .flat_map(|c| {
+            let plain = c == ' ' || c.is_ascii_graphic();
+            let escaped = (!plain).then(|| c.escape_default());
+            plain
+                .then_some(c)
+                .into_iter()
+                .chain(escaped.into_iter().flatten())
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::git::remote::{RemoteUrl, SshAccess};
+
+    fn remote(url: &str) -> Remote {
+        Remote::new(RemoteUrl::parse(url).unwrap(), SshAccess::default())
+    }
+
+    fn probe() -> Reference {
+        Reference::branch("probe").unwrap()
+    }
+
+    #[test]
+    fn only_reading_verbs_and_a_dry_run_push_can_be_said() {
+        let to = probe();
+        for (verb, first) in [
+            (
+                Verb::Fetch {
+                    from: "refs/heads/main",
+                    to: "refs/x",
+                },
+                "fetch",
+            ),
+            (Verb::ListRemote, "ls-remote"),
+            (
+                Verb::RefusedPush {
+                    object: "0",
+                    to: &to,
+                },
+                "push",
+            ),
+        ] {
+            let argv = verb.argv("/srv/a.git");
+            assert_eq!(argv[0], first);
+            assert_eq!(
+                first == "push",
+                argv.contains(&"--dry-run".to_owned()),
+                "{argv:?}"
+            );
+            let dashes = argv.iter().position(|a| a == "--").unwrap();
+            assert!(
+                argv[dashes + 1..].iter().all(|a| !a.starts_with('-')),
+                "{argv:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn ssh_gets_one_key_and_no_trust_on_first_use() {
+        let mut remote = remote("ssh://git@forge.example/x.git");
+        remote.ssh.key = Some("/keys/read".into());
+        remote.ssh.known_hosts = Some("/keys/known_hosts".into());
+        let line = ssh_command(&remote, Verb::ListRemote).unwrap();
+        for needed in [
+            "-F none",
+            "IdentitiesOnly=yes",
+            "IdentityFile=/keys/read",
+            "StrictHostKeyChecking=yes",
+            "UserKnownHostsFile=/keys/known_hosts",
+            "BatchMode=yes",
+            "ControlMaster=no",
+        ] {
+            assert!(line.contains(needed), "{needed} is not in {line}");
+        }
+        remote.ssh.key = Some("/keys/a b; touch x".into());
+        assert!(matches!(
+            ssh_command(&remote, Verb::ListRemote),
+            Err(GitError::SshPath(_))
+        ));
+    }
+
+    #[test]
+    fn a_message_is_escaped_bounded_and_without_password() {
+        let remote = remote("https://bot:hunter2@forge.example/x.git");
+        let text = format!(
+            "fatal: \u{1b}[31mred\u{202e}\nhttps://bot:hunter2@forge.example\npacket: push< x\n{}",
+            "y".repeat(5000)
+        );
+        let line = shown(&text, &remote);
+        assert!(line.chars().all(|c| c == ' ' || c.is_ascii_graphic()));
+        assert!(line.len() < 2000 && !line.contains("hunter2"), "{line}");
+        let short = shown("fatal: \u{1b}[31m hunter2", &remote);
+        assert_eq!(short, "fatal: \\u{1b}[31m ***");
+    }
+
+    #[test]
+    fn a_command_that_hangs_is_ended_with_its_children() {
+        // The grandchild holds the pipe: were it not ended too, this test would not come to its end.
+        let child = Command::new("sh")
+            .args(["-c", "sleep 1000 & sleep 1000"])
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        assert!(wait(child, Duration::from_millis(50)).unwrap().is_none());
+    }
+
+    #[test]
+    fn endless_output_is_kept_at_both_ends_only() {
+        let child = Command::new("sh")
+            .args(["-c", "echo first; yes | head -c 3000000; echo last"])
+            .process_group(0)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let ended = wait(child, Duration::from_secs(60)).unwrap().unwrap();
+        assert!(ended.stdout.len() <= KEPT_HEAD + 2 * KEPT_TAIL);
+        assert!(ended.stdout.starts_with(b"first\n") && ended.stdout.ends_with(b"last\n"));
+    }
+}
