@@ -253,47 +253,31 @@ impl GitError {
     /// What to do about it, where one thing helps.
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
-            GitError::Url { .. } => {
-                "use ssh://, https://, git://, file://, user@host:path or an absolute path"
-            }
+            GitError::Url { .. } => "use ssh://, https://, git://, file://, user@host:path or an absolute path",
             GitError::Reference { .. } => "write the branch as `git branch` shows it",
             GitError::CommitId(_) => "write out all 40 digits, as `git rev-parse` shows them",
-            GitError::SshPath(_) => {
-                "keep keys and known_hosts under a path of letters, digits and / . _ - + = , : @"
-            }
-            GitError::SshKey { .. } => {
-                "the key must belong to the account that runs this program, mode 0600"
-            }
+            GitError::SshPath(_) => "keep keys and known_hosts under a path of letters, digits and / . _ - + = , : @",
+            GitError::SshKey { .. } => "the key must belong to the account that runs this program, mode 0600",
             GitError::Start(_) => "install git 2.30 or newer and put it into PATH",
-            GitError::Prepare { .. } => {
-                "state_dir must be writable for this account, and for no other"
-            }
+            GitError::Prepare { .. } => "state_dir must be writable for this account, and for no other",
             GitError::TimedOut { .. } | GitError::Unreachable { .. } => {
                 "check the URL and the network from this machine with `git ls-remote URL`"
             }
             GitError::HostKey { .. } => {
                 "put the server's key, compared with what its owner publishes, into the configured known_hosts"
             }
-            GitError::Auth { .. } => {
-                "add the public half of ssh_key to the repository as a read-only deploy key"
-            }
+            GitError::Auth { .. } => "add the public half of ssh_key to the repository as a read-only deploy key",
             GitError::NoRepository { .. } => {
                 "check the path in the URL; many servers say the same when the credential may not read it"
             }
-            GitError::NoReference { .. } => {
-                "check `branch` in the configuration against `git ls-remote URL`"
-            }
+            GitError::NoReference { .. } => "check `branch` in the configuration against `git ls-remote URL`",
             GitError::Empty { .. } => "commit fleet.toml and at least one manifest, and push them",
-            GitError::Shallow { .. } => {
-                "point the URL at the full repository, or run `git fetch --unshallow` there"
-            }
+            GitError::Shallow { .. } => "point the URL at the full repository, or run `git fetch --unshallow` there",
             GitError::Sha256 { .. } | GitError::MirrorFormat { .. } => {
                 "only SHA-1 repositories with the files ref format can be read; convert it with `git fast-export`"
             }
             GitError::Damaged { .. } => "run `git fsck --strict` in that repository",
-            GitError::Mirror { .. } => {
-                "the mirror is a cache: delete it, and the next run fetches it again"
-            }
+            GitError::Mirror { .. } => "the mirror is a cache: delete it, and the next run fetches it again",
             GitError::NotFetched { .. } => "run once with network, then work from the mirror",
             GitError::HistoryRewritten { .. } => {
                 "find out who force-pushed; if it was meant, a person accepts the new tip by hand"

@@ -11,10 +11,7 @@ pub struct CommitId(git2::Oid);
 impl CommitId {
     /// 40 lower-case hex digits; an abbreviation is an error.
     pub fn parse(text: &str) -> Result<Self, GitError> {
-        let full = text.len() == 40
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        let full = text.len() == 40 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
         git2::Oid::from_str(text)
             .ok()
             .filter(|_| full)
@@ -75,10 +72,7 @@ impl Mirror {
 
     /// Commits from `from` back along first parents, `from` first.
     pub fn first_parents(&self, from: CommitId) -> FirstParents<'_> {
-        FirstParents {
-            mirror: self,
-            next: Some(from),
-        }
+        FirstParents { mirror: self, next: Some(from) }
     }
 
     /// Whether `new` is `old` or descends from it. An `old` that was never fetched is no ancestor.
@@ -91,9 +85,7 @@ impl Mirror {
             Err(GitError::NoCommit(_)) => return Ok(false),
             other => other?,
         };
-        self.repository()
-            .graph_descendant_of(new.oid(), old.oid())
-            .map_err(|e| self.failed(e))
+        self.repository().graph_descendant_of(new.oid(), old.oid()).map_err(|e| self.failed(e))
     }
 
     /// Refuses a tip that does not descend from the last one seen.
@@ -101,10 +93,7 @@ impl Mirror {
         if self.is_descendant(now, seen)? {
             Ok(())
         } else {
-            Err(GitError::HistoryRewritten {
-                seen: seen.to_string(),
-                now: now.to_string(),
-            })
+            Err(GitError::HistoryRewritten { seen: seen.to_string(), now: now.to_string() })
         }
     }
 }

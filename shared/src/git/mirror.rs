@@ -23,17 +23,12 @@ impl Mirror {
     /// Opens the mirror at `path`, or makes an empty one.
     pub fn open_or_create(path: &Path) -> Result<Self, GitError> {
         if !path.join("HEAD").exists() {
-            fs::create_dir_all(path).map_err(|source| GitError::Prepare {
-                path: path.to_owned(),
-                source,
-            })?;
+            fs::create_dir_all(path).map_err(|source| GitError::Prepare { path: path.to_owned(), source })?;
             let mut options = git2::RepositoryInitOptions::new();
             // No template: it could bring hooks.
             options.bare(true).external_template(false);
-            git2::Repository::init_opts(path, &options).map_err(|source| GitError::Mirror {
-                path: path.to_owned(),
-                source,
-            })?;
+            git2::Repository::init_opts(path, &options)
+                .map_err(|source| GitError::Mirror { path: path.to_owned(), source })?;
         }
         Self::open(path)
     }
@@ -57,10 +52,7 @@ impl Mirror {
                 GitError::Mirror { path, source }
             }
         })?;
-        Ok(Self {
-            path: path.to_owned(),
-            repository,
-        })
+        Ok(Self { path: path.to_owned(), repository })
     }
 
     /// Where it is.
@@ -72,8 +64,7 @@ impl Mirror {
     pub fn fetch(&self, remote: &Remote, reference: &Reference) -> Result<CommitId, GitError> {
         let local = local_name(reference);
         self.fetch_into(remote, reference.as_str(), &local)?;
-        self.read_reference(&local)?
-            .ok_or_else(|| self.not_fetched(reference))
+        self.read_reference(&local)?.ok_or_else(|| self.not_fetched(reference))
     }
 
     /// Fetches one commit by its full id, unless it is here. Servers give out only what a branch or tag reaches.
@@ -88,18 +79,13 @@ impl Mirror {
 
     /// The tip of a branch as last fetched.
     pub fn tip(&self, reference: &Reference) -> Result<CommitId, GitError> {
-        self.read_reference(&local_name(reference))?
-            .ok_or_else(|| self.not_fetched(reference))
+        self.read_reference(&local_name(reference))?.ok_or_else(|| self.not_fetched(reference))
     }
 
     /// Whether the remote can be read at all; proves that the connection and the credential work.
     pub fn probe_read(&self, remote: &Remote) -> Result<(), GitError> {
         let ended = transport::run(&self.path, remote, Verb::ListRemote)?;
-        if ended.success {
-            Ok(())
-        } else {
-            Err(classify(remote, None, &ended))
-        }
+        if ended.success { Ok(()) } else { Err(classify(remote, None, &ended)) }
     }
 
     fn fetch_into(&self, remote: &Remote, from: &str, to: &str) -> Result<(), GitError> {
@@ -111,9 +97,7 @@ impl Mirror {
                 || self.repository.is_shallow()
         };
         if shallow() {
-            return Err(GitError::Shallow {
-                url: remote.url.to_string(),
-            });
+            return Err(GitError::Shallow { url: remote.url.to_string() });
         }
         if ended.success {
             return Ok(());
@@ -121,9 +105,7 @@ impl Mirror {
         if ended.stderr.contains("couldn't find remote ref") {
             let listed = transport::run(&self.path, remote, Verb::ListRemote)?;
             if listed.success && listed.stdout.is_empty() {
-                return Err(GitError::Empty {
-                    url: remote.url.to_string(),
-                });
+                return Err(GitError::Empty { url: remote.url.to_string() });
             }
         }
         Err(classify(remote, Some(from), &ended))
@@ -141,12 +123,10 @@ impl Mirror {
     }
 
     pub(super) fn find_commit(&self, id: CommitId) -> Result<git2::Commit<'_>, GitError> {
-        self.repository
-            .find_commit(id.oid())
-            .map_err(|error| match error.code() {
-                git2::ErrorCode::NotFound => GitError::NoCommit(id.to_string()),
-                _ => self.failed(error),
-            })
+        self.repository.find_commit(id.oid()).map_err(|error| match error.code() {
+            git2::ErrorCode::NotFound => GitError::NoCommit(id.to_string()),
+            _ => self.failed(error),
+        })
     }
 
     pub(super) fn repository(&self) -> &git2::Repository {
@@ -154,17 +134,11 @@ impl Mirror {
     }
 
     pub(super) fn failed(&self, source: git2::Error) -> GitError {
-        GitError::Mirror {
-            path: self.path.clone(),
-            source,
-        }
+        GitError::Mirror { path: self.path.clone(), source }
     }
 
     fn not_fetched(&self, reference: &Reference) -> GitError {
-        GitError::NotFetched {
-            path: self.path.clone(),
-            reference: reference.to_string(),
-        }
+        GitError::NotFetched { path: self.path.clone(), reference: reference.to_string() }
     }
 }
 
@@ -178,12 +152,7 @@ fn local_name(reference: &Reference) -> String {
 fn check_key(remote: &Remote) -> Result<(), GitError> {
     match (&remote.ssh.key, remote.url.kind()) {
         (Some(path), super::remote::Kind::Ssh) => {
-            fs::File::open(path)
-                .map(|_| ())
-                .map_err(|source| GitError::SshKey {
-                    path: path.clone(),
-                    source,
-                })
+            fs::File::open(path).map(|_| ()).map_err(|source| GitError::SshKey { path: path.clone(), source })
         }
         _ => Ok(()),
     }
@@ -195,22 +164,12 @@ pub(super) fn classify(remote: &Remote, reference: Option<&str>, ended: &Ended) 
     let detail = transport::shown(&ended.stderr, remote);
     let says = |needles: &[&str]| needles.iter().any(|n| ended.stderr.contains(n));
     if says(&["couldn't find remote ref", "not our ref"]) {
-        return GitError::NoReference {
-            url,
-            reference: reference.unwrap_or_default().to_owned(),
-        };
+        return GitError::NoReference { url, reference: reference.unwrap_or_default().to_owned() };
     }
-    if says(&[
-        "mismatched algorithms",
-        "unknown object format",
-        "wrong object format",
-    ]) {
+    if says(&["mismatched algorithms", "unknown object format", "wrong object format"]) {
         return GitError::Sha256 { url };
     }
-    if says(&[
-        "Host key verification failed",
-        "REMOTE HOST IDENTIFICATION HAS CHANGED",
-    ]) {
+    if says(&["Host key verification failed", "REMOTE HOST IDENTIFICATION HAS CHANGED"]) {
         return GitError::HostKey { url, detail };
     }
     if says(&[
@@ -249,19 +208,14 @@ pub(super) fn classify(remote: &Remote, reference: Option<&str>, ended: &Ended) 
         "does not appear to be a git repository",
         "access denied or repository not exported",
         "repository not found",
+        "no such repository",
         "Repository not found",
         "returned error: 404",
         "not valid: is this a git repository",
     ]) {
         return GitError::NoRepository { url, detail };
     }
-    if says(&[
-        "fsck error",
-        "index-pack failed",
-        "unpack-objects failed",
-        "unpack failed",
-        "bad object",
-    ]) {
+    if says(&["fsck error", "index-pack failed", "unpack-objects failed", "unpack failed", "bad object"]) {
         return GitError::Damaged { url, detail };
     }
     GitError::Other { url, detail }

@@ -28,12 +28,7 @@ pub struct RemoteUrl {
 impl RemoteUrl {
     /// Accepts ssh, scp-like, http(s), git, file and absolute paths; refuses options, `ext::` and other helpers.
     pub fn parse(text: &str) -> Result<Self, GitError> {
-        let refuse = |problem| {
-            Err(GitError::Url {
-                url: without_password(text),
-                problem,
-            })
-        };
+        let refuse = |problem| Err(GitError::Url { url: without_password(text), problem });
         if text.is_empty() {
             return refuse("it is empty");
         }
@@ -61,18 +56,11 @@ impl RemoteUrl {
             Kind::Local(PathBuf::from(text))
         } else {
             match text.split_once(':') {
-                Some((host, path))
-                    if !host.is_empty() && !host.contains('/') && !path.is_empty() =>
-                {
-                    Kind::Ssh
-                }
+                Some((host, path)) if !host.is_empty() && !host.contains('/') && !path.is_empty() => Kind::Ssh,
                 _ => return refuse("a path must be absolute"),
             }
         };
-        Ok(Self {
-            text: text.to_owned(),
-            kind,
-        })
+        Ok(Self { text: text.to_owned(), kind })
     }
 
     /// How it is reached.
@@ -127,30 +115,18 @@ impl Reference {
     /// A branch by its short name.
     pub fn branch(name: &str) -> Result<Self, GitError> {
         if name.starts_with("refs/") {
-            return Err(GitError::Reference {
-                name: name.to_owned(),
-                problem: "write it without refs/",
-            });
+            return Err(GitError::Reference { name: name.to_owned(), problem: "write it without refs/" });
         }
         Self::full(name, &format!("refs/heads/{name}"))
     }
 
     /// A branch by its short name, or any reference by its full one.
     pub fn parse(name: &str) -> Result<Self, GitError> {
-        if name.starts_with("refs/") {
-            Self::full(name, name)
-        } else {
-            Self::branch(name)
-        }
+        if name.starts_with("refs/") { Self::full(name, name) } else { Self::branch(name) }
     }
 
     fn full(name: &str, full: &str) -> Result<Self, GitError> {
-        let refuse = |problem| {
-            Err(GitError::Reference {
-                name: name.to_owned(),
-                problem,
-            })
-        };
+        let refuse = |problem| Err(GitError::Reference { name: name.to_owned(), problem });
         if name.starts_with('-') {
             return refuse("it begins with a dash");
         }
@@ -199,11 +175,7 @@ pub struct Remote {
 impl Remote {
     /// A remote with the default limit of two minutes.
     pub fn new(url: RemoteUrl, ssh: SshAccess) -> Self {
-        Self {
-            url,
-            ssh,
-            timeout: Duration::from_secs(120),
-        }
+        Self { url, ssh, timeout: Duration::from_secs(120) }
     }
 }
 
@@ -211,10 +183,7 @@ impl Remote {
 pub(super) fn plain_path(path: &Path) -> Result<&str, GitError> {
     path.to_str()
         .filter(|text| {
-            text.starts_with('/')
-                && text
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || "/._-+=,:@".contains(c))
+            text.starts_with('/') && text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+=,:@".contains(c))
         })
         .ok_or_else(|| GitError::SshPath(path.to_owned()))
 }
@@ -242,10 +211,7 @@ mod tests {
             "https://host/a\nb",
             ":path",
         ] {
-            assert!(
-                matches!(RemoteUrl::parse(text), Err(GitError::Url { .. })),
-                "{text:?} was accepted"
-            );
+            assert!(matches!(RemoteUrl::parse(text), Err(GitError::Url { .. })), "{text:?} was accepted");
         }
     }
 
@@ -256,14 +222,8 @@ mod tests {
             ("git@forge.example:ops/canonical.git", Kind::Ssh),
             ("https://forge.example/ops/canonical.git", Kind::Http),
             ("git://forge.example/canonical.git", Kind::Daemon),
-            (
-                "/srv/git/a.git",
-                Kind::Local(PathBuf::from("/srv/git/a.git")),
-            ),
-            (
-                "file:///srv/git/a.git",
-                Kind::Local(PathBuf::from("/srv/git/a.git")),
-            ),
+            ("/srv/git/a.git", Kind::Local(PathBuf::from("/srv/git/a.git"))),
+            ("file:///srv/git/a.git", Kind::Local(PathBuf::from("/srv/git/a.git"))),
         ] {
             assert_eq!(RemoteUrl::parse(text).unwrap().kind(), &kind, "{text}");
         }
@@ -280,50 +240,24 @@ mod tests {
             assert!(!format!("{url} {url:?}").contains("hunter2"), "{url}");
         }
         assert_eq!(
-            RemoteUrl::parse("ssh://git@forge.example/x.git")
-                .unwrap()
-                .to_string(),
+            RemoteUrl::parse("ssh://git@forge.example/x.git").unwrap().to_string(),
             "ssh://git@forge.example/x.git"
         );
     }
 
     #[test]
     fn branches_that_are_options_globs_or_refspecs_are_refused() {
-        for name in [
-            "",
-            "-x",
-            "--all",
-            "a b",
-            "a..b",
-            "a:b",
-            "*",
-            "heads/*",
-            "a~1",
-            "@{u}",
-            "a.lock",
-            "refs/heads/x",
-        ] {
+        for name in ["", "-x", "--all", "a b", "a..b", "a:b", "*", "heads/*", "a~1", "@{u}", "a.lock", "refs/heads/x"] {
             assert!(Reference::branch(name).is_err(), "{name:?} was accepted");
         }
-        assert_eq!(
-            Reference::branch("release/41").unwrap().as_str(),
-            "refs/heads/release/41"
-        );
-        assert_eq!(
-            Reference::parse("refs/pull/7/head").unwrap().as_str(),
-            "refs/pull/7/head"
-        );
+        assert_eq!(Reference::branch("release/41").unwrap().as_str(), "refs/heads/release/41");
+        assert_eq!(Reference::parse("refs/pull/7/head").unwrap().as_str(), "refs/pull/7/head");
     }
 
     #[test]
     fn paths_that_ssh_would_expand_are_refused() {
-        for path in [
-            "relative", "/a b", "/a%h", "/~x", "/a'b", "/a\"b", "/${HOME}", "/a\\b", "/a\nb",
-        ] {
-            assert!(
-                plain_path(Path::new(path)).is_err(),
-                "{path:?} was accepted"
-            );
+        for path in ["relative", "/a b", "/a%h", "/~x", "/a'b", "/a\"b", "/${HOME}", "/a\\b", "/a\nb"] {
+            assert!(plain_path(Path::new(path)).is_err(), "{path:?} was accepted");
         }
         assert!(plain_path(Path::new("/etc/countersign/keys/canonical_read")).is_ok());
     }

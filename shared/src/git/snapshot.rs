@@ -36,12 +36,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            files: 20_000,
-            file_bytes: 16 << 20,
-            bytes: 128 << 20,
-            depth: 16,
-        }
+        Self { files: 20_000, file_bytes: 16 << 20, bytes: 128 << 20, depth: 16 }
     }
 }
 
@@ -58,12 +53,7 @@ pub struct Snapshot {
 
 impl Mirror {
     /// Reads the wanted files of a commit.
-    pub fn snapshot(
-        &self,
-        commit: CommitId,
-        wanted: &Wanted<'_>,
-        limits: &Limits,
-    ) -> Result<Snapshot, GitError> {
+    pub fn snapshot(&self, commit: CommitId, wanted: &Wanted<'_>, limits: &Limits) -> Result<Snapshot, GitError> {
         let found = self.find_commit(commit)?;
         let tree = found.tree().map_err(|e| self.failed(e))?;
         let mut reader = Reader {
@@ -83,29 +73,18 @@ impl Mirror {
                 reader.directory(name, &entry, 1)?;
             }
         }
-        Ok(Snapshot {
-            commit,
-            committed_at: found.time().seconds(),
-            files: reader.files,
-        })
+        Ok(Snapshot { commit, committed_at: found.time().seconds(), files: reader.files })
     }
 
     /// Ids of the wanted top entries of a commit: equal keys mean equal snapshots. Reads one tree.
     pub fn snapshot_key(&self, commit: CommitId, wanted: &Wanted<'_>) -> Result<String, GitError> {
-        let tree = self
-            .find_commit(commit)?
-            .tree()
-            .map_err(|e| self.failed(e))?;
+        let tree = self.find_commit(commit)?.tree().map_err(|e| self.failed(e))?;
         let mut key = String::new();
         for entry in &tree {
             if let Ok(name) = entry.name()
                 && (wanted.files.contains(&name) || wanted.directories.contains(&name))
             {
-                key.push_str(&format!(
-                    "{name} {:06o} {}\n",
-                    entry.filemode_raw(),
-                    entry.id()
-                ));
+                key.push_str(&format!("{name} {:06o} {}\n", entry.filemode_raw(), entry.id()));
             }
         }
         Ok(key)
@@ -121,32 +100,18 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn directory(
-        &mut self,
-        path: &str,
-        entry: &git2::TreeEntry<'_>,
-        depth: usize,
-    ) -> Result<(), GitError> {
+    fn directory(&mut self, path: &str, entry: &git2::TreeEntry<'_>, depth: usize) -> Result<(), GitError> {
         check_mode(path, entry.filemode_raw(), "directory")?;
         if depth > self.limits.depth {
-            return Err(GitError::TooDeep {
-                path: path.to_owned(),
-                limit: self.limits.depth,
-            });
+            return Err(GitError::TooDeep { path: path.to_owned(), limit: self.limits.depth });
         }
-        let tree = self
-            .mirror
-            .repository()
-            .find_tree(entry.id())
-            .map_err(|e| self.mirror.failed(e))?;
+        let tree = self.mirror.repository().find_tree(entry.id()).map_err(|e| self.mirror.failed(e))?;
         for child in &tree {
             let name = std::str::from_utf8(child.name_bytes())
                 .ok()
                 .filter(|name| !name.chars().any(char::is_control))
                 .ok_or_else(|| {
-                    let shown = String::from_utf8_lossy(child.name_bytes())
-                        .escape_default()
-                        .to_string();
+                    let shown = String::from_utf8_lossy(child.name_bytes()).escape_default().to_string();
                     GitError::Name(format!("{path}/{shown}"))
                 })?;
             let below = format!("{path}/{name}");
@@ -165,31 +130,18 @@ impl Reader<'_> {
             return Err(GitError::TooManyFiles(self.limits.files));
         }
         // The size comes before the content, so that a huge blob is never in memory.
-        let (size, kind) = self
-            .odb
-            .read_header(entry.id())
-            .map_err(|e| self.mirror.failed(e))?;
+        let (size, kind) = self.odb.read_header(entry.id()).map_err(|e| self.mirror.failed(e))?;
         if kind != ObjectType::Blob {
-            return Err(GitError::WrongKind {
-                path: path.to_owned(),
-                wanted: "file",
-            });
+            return Err(GitError::WrongKind { path: path.to_owned(), wanted: "file" });
         }
         if size > self.limits.file_bytes {
-            return Err(GitError::FileTooLarge {
-                path: path.to_owned(),
-                size,
-                limit: self.limits.file_bytes,
-            });
+            return Err(GitError::FileTooLarge { path: path.to_owned(), size, limit: self.limits.file_bytes });
         }
         self.bytes += size;
         if self.bytes > self.limits.bytes {
             return Err(GitError::TooLarge(self.limits.bytes));
         }
-        let object = self
-            .odb
-            .read(entry.id())
-            .map_err(|e| self.mirror.failed(e))?;
+        let object = self.odb.read(entry.id()).map_err(|e| self.mirror.failed(e))?;
         self.files.insert(path.to_owned(), object.data().to_vec());
         Ok(())
     }

@@ -106,21 +106,13 @@ pub(super) fn run(mirror: &Path, remote: &Remote, verb: Verb<'_>) -> Result<Ende
         .stderr(Stdio::piped());
     if matches!(verb, Verb::RefusedPush { .. }) {
         // The packets are the evidence of which service answered; protocol 0 is the only one that pushes.
-        command
-            .env("GIT_TRACE_PACKET", "1")
-            .env("GIT_TRACE_BARE", "1")
-            .args(["-c", "protocol.version=0"]);
+        command.env("GIT_TRACE_PACKET", "1").env("GIT_TRACE_BARE", "1").args(["-c", "protocol.version=0"]);
     }
-    command
-        .arg("--git-dir=.")
-        .args(verb.argv(remote.url.as_str()));
+    command.arg("--git-dir=.").args(verb.argv(remote.url.as_str()));
     let child = command.spawn().map_err(GitError::Start)?;
     match wait(child, remote.timeout).map_err(GitError::Start)? {
         Some(ended) => Ok(ended),
-        None => Err(GitError::TimedOut {
-            url: remote.url.to_string(),
-            seconds: remote.timeout.as_secs(),
-        }),
+        None => Err(GitError::TimedOut { url: remote.url.to_string(), seconds: remote.timeout.as_secs() }),
     }
 }
 
@@ -153,19 +145,13 @@ fn write_config(mirror: &Path, remote: &Remote) -> Result<OsString, GitError> {
     if let Kind::Local(path) = remote.url.kind() {
         // A canonical that belongs to somebody else is the point: whoever looks cannot write it.
         for directory in [path.clone(), path.join(".git")] {
-            let quoted = directory
-                .to_string_lossy()
-                .replace('\\', "\\\\")
-                .replace('"', "\\\"");
+            let quoted = directory.to_string_lossy().replace('\\', "\\\\").replace('"', "\\\"");
             let _ = writeln!(text, "[safe]\n\tdirectory = \"{quoted}\"");
         }
     }
     let path = mirror.join("hermetic.gitconfig");
     if fs::read(&path).ok().as_deref() != Some(text.as_bytes()) {
-        fs::write(&path, &text).map_err(|source| GitError::Prepare {
-            path: path.clone(),
-            source,
-        })?;
+        fs::write(&path, &text).map_err(|source| GitError::Prepare { path: path.clone(), source })?;
     }
     Ok(path.into_os_string())
 }
@@ -242,11 +228,7 @@ fn wait(mut child: Child, limit: Duration) -> std::io::Result<Option<Ended>> {
     if late {
         return Ok(None);
     }
-    Ok(Some(Ended {
-        success: status.success(),
-        stdout,
-        stderr: String::from_utf8_lossy(&stderr).into_owned(),
-    }))
+    Ok(Some(Ended { success: status.success(), stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() }))
 }
 
 /// Reads to the end, keeps the head and the tail.
@@ -293,10 +275,7 @@ pub(super) fn shown(stderr: &str, remote: &Remote) -> String {
         .flat_map(|c| {
             let plain = c == ' ' || c.is_ascii_graphic();
             let escaped = (!plain).then(|| c.escape_default());
-            plain
-                .then_some(c)
-                .into_iter()
-                .chain(escaped.into_iter().flatten())
+            plain.then_some(c).into_iter().chain(escaped.into_iter().flatten())
         })
         .collect()
 }
@@ -318,34 +297,15 @@ mod tests {
     fn only_reading_verbs_and_a_dry_run_push_can_be_said() {
         let to = probe();
         for (verb, first) in [
-            (
-                Verb::Fetch {
-                    from: "refs/heads/main",
-                    to: "refs/x",
-                },
-                "fetch",
-            ),
+            (Verb::Fetch { from: "refs/heads/main", to: "refs/x" }, "fetch"),
             (Verb::ListRemote, "ls-remote"),
-            (
-                Verb::RefusedPush {
-                    object: "0",
-                    to: &to,
-                },
-                "push",
-            ),
+            (Verb::RefusedPush { object: "0", to: &to }, "push"),
         ] {
             let argv = verb.argv("/srv/a.git");
             assert_eq!(argv[0], first);
-            assert_eq!(
-                first == "push",
-                argv.contains(&"--dry-run".to_owned()),
-                "{argv:?}"
-            );
+            assert_eq!(first == "push", argv.contains(&"--dry-run".to_owned()), "{argv:?}");
             let dashes = argv.iter().position(|a| a == "--").unwrap();
-            assert!(
-                argv[dashes + 1..].iter().all(|a| !a.starts_with('-')),
-                "{argv:?}"
-            );
+            assert!(argv[dashes + 1..].iter().all(|a| !a.starts_with('-')), "{argv:?}");
         }
     }
 
@@ -367,10 +327,7 @@ mod tests {
             assert!(line.contains(needed), "{needed} is not in {line}");
         }
         remote.ssh.key = Some("/keys/a b; touch x".into());
-        assert!(matches!(
-            ssh_command(&remote, Verb::ListRemote),
-            Err(GitError::SshPath(_))
-        ));
+        assert!(matches!(ssh_command(&remote, Verb::ListRemote), Err(GitError::SshPath(_))));
     }
 
     #[test]

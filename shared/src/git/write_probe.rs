@@ -23,10 +23,7 @@ impl Mirror {
     /// Not for local paths, where receive-pack answers whoever can read.
     pub fn probe_write(&self, remote: &Remote, object: CommitId, probe: &Reference) -> WriteAnswer {
         let object = object.to_string();
-        let verb = Verb::RefusedPush {
-            object: &object,
-            to: probe,
-        };
+        let verb = Verb::RefusedPush { object: &object, to: probe };
         match transport::run(self.path(), remote, verb) {
             Ok(ended) => judge(remote, &ended),
             Err(error) => WriteAnswer::Unknown(error),
@@ -67,30 +64,19 @@ fn capabilities(stderr: &str) -> Option<&str> {
         .lines()
         .filter_map(|line| line.trim_start().strip_prefix("packet:"))
         .filter_map(|line| line.split_once("push< ").map(|(_, packet)| packet))
-        .find_map(|packet| {
-            packet
-                .split_once("\\0")
-                .map(|(_, capabilities)| capabilities)
-        })
+        .find_map(|packet| packet.split_once("\\0").map(|(_, capabilities)| capabilities))
 }
 
 /// gitprotocol-capabilities(5): only receive-pack says `report-status` or `delete-refs`.
 fn receive_pack_answered(stderr: &str) -> bool {
-    capabilities(stderr).is_some_and(|text| {
-        text.split(' ')
-            .any(|c| matches!(c, "report-status" | "report-status-v2" | "delete-refs"))
-    })
+    capabilities(stderr)
+        .is_some_and(|text| text.split(' ').any(|c| matches!(c, "report-status" | "report-status-v2" | "delete-refs")))
 }
 
 /// gitprotocol-capabilities(5): only upload-pack says these.
 fn upload_pack_answered(stderr: &str) -> bool {
     capabilities(stderr).is_some_and(|text| {
-        text.split(' ').any(|c| {
-            matches!(
-                c,
-                "multi_ack" | "multi_ack_detailed" | "thin-pack" | "shallow"
-            )
-        })
+        text.split(' ').any(|c| matches!(c, "multi_ack" | "multi_ack_detailed" | "thin-pack" | "shallow"))
     })
 }
 
