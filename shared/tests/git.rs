@@ -1,6 +1,7 @@
 //! Reading repositories over every kind of connection, from real servers, and every way in which that fails.
 #![cfg(feature = "git")]
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+#![expect(clippy::print_stdout, reason = "a table says how many of its cases ran")]
 
 mod servers;
 

@@ -207,7 +207,7 @@ pub(super) fn classify(remote: &Remote, reference: Option<&str>, ended: &Ended) 
     if says(&[
         "does not appear to be a git repository",
         "access denied or repository not exported",
-        "repository not found",
+        "' not found",
         "no such repository",
         "Repository not found",
         "returned error: 404",

@@ -102,7 +102,7 @@ fn http_refused(stderr: &str) -> bool {
         "returned error: 405",
         "could not read Username",
         "Authentication failed",
-        "repository not found",
+        "' not found",
     ]
     .iter()
     .any(|needle| stderr.contains(needle))
