@@ -15,4 +15,6 @@ pub mod git;
 pub mod manifest;
 pub mod nevra;
 pub mod observation;
+#[cfg(feature = "ssh")]
+pub mod ssh;
 pub mod terminal;

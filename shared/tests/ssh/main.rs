@@ -1,0 +1,6 @@
+//! SSH against OpenSSH's own sshd in its default configuration, and against servers that misbehave.
+#![cfg(feature = "ssh")]
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+mod run;
+mod sshd;
