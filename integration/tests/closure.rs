@@ -8,7 +8,18 @@ use std::process::Command;
 fn closure(package: &str) -> BTreeSet<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let output = Command::new(env!("CARGO"))
-        .args(["tree", "--locked", "--offline", "--edges", "normal", "--prefix", "none", "--format", "{p}", "--package"])
+        .args([
+            "tree",
+            "--locked",
+            "--offline",
+            "--edges",
+            "normal",
+            "--prefix",
+            "none",
+            "--format",
+            "{p}",
+            "--package",
+        ])
         .arg(package)
         .current_dir(root)
         .output()
@@ -34,14 +45,24 @@ const SECOND_CRYPTO_PROVIDERS: &[&str] = &["ring", "openssl", "openssl-sys", "li
 
 #[test]
 fn the_observer_links_nothing_of_the_actuator_and_no_package_manager() {
-    let forbidden =
-        ["countersign-actuator", "countersign-warden", "countersign-notary", "countersign", "countersign-integration", "rpm", "libdnf-sys"];
+    let forbidden = [
+        "countersign-actuator",
+        "countersign-warden",
+        "countersign-notary",
+        "countersign",
+        "countersign-integration",
+        "rpm",
+        "libdnf-sys",
+    ];
     assert_eq!(linked("countersign-observer", &forbidden), Vec::<String>::new());
 }
 
 #[test]
 fn the_actuator_links_nothing_of_the_observer() {
-    assert_eq!(linked("countersign-actuator", &["countersign-observer", "countersign-integration"]), Vec::<String>::new());
+    assert_eq!(
+        linked("countersign-actuator", &["countersign-observer", "countersign-integration"]),
+        Vec::<String>::new()
+    );
 }
 
 #[test]

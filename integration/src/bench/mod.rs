@@ -1,0 +1,3 @@
+//! What observing costs, measured next to other ways of doing it.
+
+pub mod bare;
