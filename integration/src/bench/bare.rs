@@ -4,6 +4,7 @@
 use russh::client::{self, AuthResult};
 use russh::keys::{PrivateKey, PrivateKeyWithHashAlg, PublicKey, PublicKeyOrCertificate};
 use russh::{ChannelMsg, Disconnect};
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -28,6 +29,20 @@ pub enum Unheard {
     /// Anything else.
     #[error(transparent)]
     Ssh(#[from] russh::Error),
+}
+
+/// The algorithms that the observer would agree on with these servers.
+pub fn config() -> client::Config {
+    client::Config {
+        preferred: russh::Preferred {
+            kex: Cow::Borrowed(&[russh::kex::CURVE25519]),
+            cipher: Cow::Borrowed(&[russh::cipher::AES_128_GCM, russh::cipher::AES_256_GCM]),
+            compression: Cow::Borrowed(&[russh::compression::NONE]),
+            ..russh::Preferred::default()
+        },
+        nodelay: true,
+        ..client::Config::default()
+    }
 }
 
 struct Declared(PublicKey);

@@ -70,6 +70,8 @@ impl Site {
         let approvers = format!("{PERSON} {}\n", bare(person.public_key()).context("the person's key")?);
         write_private(&dir.join("keys/runners_observe"), &observer_key().to_openssh(LineEnding::LF)?)?;
         std::fs::write(dir.join("approvers"), &approvers)?;
+        std::fs::write(dir.join("servers.tsv"), servers_tsv(runners)?)?;
+        std::fs::write(dir.join("request"), request(packages))?;
 
         let canonical = dir.join("canonical.git");
         let files = [
@@ -119,17 +121,40 @@ const IN_BUILDER: &[&str] =
     &["htop", "clang", "clang-tools-extra", "llvm", "llvm-devel", "glibc", "kernel-devel", "strace"];
 
 fn base_toml(packages: &[FakePackage]) -> String {
-    let names: BTreeSet<&str> = packages
+    let mut text = format!("schema = \"countersign/manifest/1\"\nowner  = \"{OWNER}\"\n\n[packages]\n");
+    for name in asked_for(packages) {
+        let _ = writeln!(text, "\"{name}\" = \"*\"");
+    }
+    text
+}
+
+/// Name, address, port and host key of each runner: for clients that do not read canonical.
+fn servers_tsv(runners: &[Served]) -> anyhow::Result<String> {
+    let mut text = String::new();
+    for runner in runners {
+        let (ip, port) = (runner.address.ip(), runner.address.port());
+        let _ = writeln!(text, "{}\t{ip}\t{port}\t{}", runner.name, bare(&runner.host_key)?);
+    }
+    Ok(text)
+}
+
+/// What an observer asks each runner when it knows nothing of it yet.
+fn request(packages: &[FakePackage]) -> String {
+    let mut text = "countersign-probe/1 request\nnonce 000102030405060708090a0b0c0d0e0f\n".to_owned();
+    for name in IN_BUILDER.iter().copied().chain(asked_for(packages)) {
+        let _ = writeln!(text, "name {name}");
+    }
+    text + "end\n"
+}
+
+/// Names that a person asked for and that the manifest of the story does not speak of.
+fn asked_for(packages: &[FakePackage]) -> BTreeSet<&str> {
+    packages
         .iter()
         .filter(|p| p.reason == USER && p.arch != "i686")
         .map(|p| p.name.as_str())
         .filter(|name| !IN_BUILDER.contains(name))
-        .collect();
-    let mut text = format!("schema = \"countersign/manifest/1\"\nowner  = \"{OWNER}\"\n\n[packages]\n");
-    for name in names {
-        let _ = writeln!(text, "\"{name}\" = \"*\"");
-    }
-    text
+        .collect()
 }
 
 fn fleet_toml(runners: &[Served]) -> anyhow::Result<String> {
