@@ -25,7 +25,7 @@ impl Column {
         Column { title, least: usize::MAX, right: true, spare: false }
     }
 
-    /// Left out entirely before anything is cut.
+    /// Left out entirely before any column is cut to less than twice its least.
     #[must_use]
     pub const fn spare(self) -> Column {
         Column { spare: true, ..self }
@@ -110,8 +110,13 @@ impl<const N: usize> Table<N> {
                 *columns = (*columns).max(width(column.title));
             }
         }
+        let mut comfortable = widths;
+        for (columns, column) in comfortable.iter_mut().zip(&self.columns) {
+            *columns = (*columns).min(column.least.saturating_mul(2));
+        }
         for i in (0..N).rev() {
-            if taken(&widths) > available && self.columns[i].spare {
+            if taken(&comfortable) > available && self.columns[i].spare {
+                comfortable[i] = 0;
                 widths[i] = 0;
             }
         }
@@ -165,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn spare_columns_go_before_anything_is_cut() {
+    fn spare_columns_go_before_others_are_cut_short() {
         let text = sample().lines(26, Palette::Plain).join("\n");
         insta::assert_snapshot!(text, @r"
           items  package

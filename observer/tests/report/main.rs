@@ -1,0 +1,5 @@
+//! What people and programs are told about a run, from sample reports.
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+mod sample;
+mod text;
