@@ -107,8 +107,8 @@ mod tests {
         fn nothing_is_lost(wanted in any::<String>(), seen in any::<String>()) {
             let (left, right) = compare(&wanted, &seen);
             let text = |pieces: &[Piece<'_>]| pieces.iter().map(|piece| piece.text()).collect::<String>();
-            prop_assert_eq!(text(&left), wanted);
-            prop_assert_eq!(text(&right), seen);
+            prop_assert_eq!(text(&left), wanted.as_str());
+            prop_assert_eq!(text(&right), seen.as_str());
         }
     }
 }
