@@ -171,7 +171,7 @@ impl Page {
         self.steps(summary, limits);
         self.guards(summary, limits);
         self.trust(summary, limits);
-        self.new(summary, limits);
+        self.news(summary, limits);
         self.classes(summary, limits);
         self.failures(summary, limits);
         if limits.lines_each != usize::MAX && !matches!(summary.verdict(), Verdict::Empty | Verdict::Clean) {
@@ -266,7 +266,7 @@ impl Page {
         self.more(trust.len().saturating_sub(limits.trust), "notice");
     }
 
-    fn new(&mut self, summary: &Summary<'_>, limits: Limits) {
+    fn news(&mut self, summary: &Summary<'_>, limits: Limits) {
         if summary.new.is_empty() {
             return;
         }
