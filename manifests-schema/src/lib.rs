@@ -4,4 +4,9 @@
 //! within a major, never changed.
 
 pub mod error;
+pub mod fleet;
+pub mod lock;
+pub mod manifest;
+pub mod policy;
 pub mod report;
+pub mod waiver;

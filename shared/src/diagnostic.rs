@@ -179,6 +179,19 @@ impl<'a> Source<'a> {
         (narrow(line), narrow(column))
     }
 
+    /// The bytes of a word that begins at a line and column, both from 1; a quote in front of it is taken in.
+    pub fn span_at(&self, line: u32, column: u32, word: &str) -> Range<usize> {
+        let line = (line.max(1) as usize - 1).min(self.starts.len() - 1);
+        let start = self.starts[line];
+        let skipped = self.text[start..].chars().take(column.max(1) as usize - 1);
+        let start = start + skipped.map(char::len_utf8).sum::<usize>();
+        let rest = &self.text[start..];
+        let quotes = usize::from(rest.starts_with(['"', '\'']));
+        let is_word = rest[quotes..].starts_with(word);
+        let width = if is_word { word.len() + 2 * quotes } else { 1 };
+        start..(start + width).min(self.text.len())
+    }
+
     /// A problem at these bytes.
     pub fn diagnostic(
         &self,

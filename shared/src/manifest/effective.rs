@@ -81,6 +81,17 @@ pub enum Disposal {
     Ignore,
 }
 
+impl Disposal {
+    /// The word that people write.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Disposal::Remove => "remove",
+            Disposal::Report => "report",
+            Disposal::Ignore => "ignore",
+        }
+    }
+}
+
 /// `[unlisted]`, with its defaults.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unlisted {

@@ -1,4 +1,20 @@
 //! The desired package state: loading, merging and checking what people wrote.
 
+pub mod approvers;
+pub mod canonical;
+mod digest;
+pub mod duration;
 pub mod effective;
+pub mod file;
+pub mod fleet;
+mod lock;
+mod merge;
+pub mod policy;
+pub mod read;
+mod rule;
+pub mod ssh_key;
 pub mod version;
+pub mod waiver;
+pub mod window;
+
+pub use canonical::Canonical;

@@ -1,0 +1,525 @@
+//! A whole canonical repository: what loads, what every problem looks like, and which rule wins.
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+use countersign_shared::diagnostic::{Diagnostic, Severity};
+use countersign_shared::manifest::Canonical;
+use countersign_shared::manifest::effective::{Disposal, PackageKey};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+const KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIccdLYrxAC1Zd5pFtEvnXOd+gi7wSuUkw0gTxFsNW5J";
+const OTHER_KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBzhgRR4Hh7Q3zTpOVEcKTqcBfVHuM0gRdiyMBN+vH5k";
+
+fn files(list: &[(&str, &str)]) -> BTreeMap<String, Vec<u8>> {
+    list.iter()
+        .map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec()))
+        .collect()
+}
+
+/// The examples of the documentation, as one repository.
+fn example() -> BTreeMap<String, Vec<u8>> {
+    let fleet = format!(
+        r#"schema = "countersign/fleet/1"
+[keys]
+observer_ssh = ["{KEY}"]
+[defaults]
+user = "countersign-observer"
+actuator_user = "countersign-actuator"
+port = 22
+[groups.builders]
+owner = "build-platform@example.org"
+manifests = ["builder"]
+[bastions.gate]
+address = "192.0.2.1"
+user = "jump"
+host_keys = ["{KEY}"]
+[runners.runner-01]
+address = "10.0.0.11"
+groups = ["builders"]
+manifests = []
+host_keys = ["{KEY}"]
+bastion = "gate"
+wave = 0
+"#
+    );
+    let fragment = r#"schema = "countersign/fleet/1"
+[runners.runner-02]
+address = "runner-02.example.org"
+port = 2222
+user = "watch"
+groups = ["builders"]
+wave = 1
+"#;
+    let builder = r#"schema  = "countersign/manifest/1"
+include = ["base"]
+owner   = "build-platform@example.org"
+
+[packages]
+htop              = "*"
+llvm              = "= 19.1.0-1.fc41"
+glibc             = { version = ">= 2.40, < 2.41", reason = "tenant X links its module against 2.40" }
+kernel-devel      = { same-as = "running-kernel" }
+"glibc.i686"      = "absent"
+gcc-toolset-13    = { state = "absent", reason = "tenant X's build prefers it" }
+strace            = "allowed"
+nodejs            = { version = "*", from = ["updates"] }
+
+[unlisted]
+user-installed = "report"
+groups         = "ignore"
+external       = "ignore"
+dependencies   = "ignore"
+ignore         = ["*-debuginfo"]
+
+[host]
+selinux      = "enforcing"
+repositories = ["fedora", "updates"]
+vendors      = []
+keys         = []
+modules      = []
+"#;
+    let base = r#"schema = "countersign/manifest/1"
+[packages]
+bash = "*"
+llvm = "*"
+[unlisted]
+dependencies = "report"
+"#;
+    let policy = r#"schema = "countersign/policy/1"
+[observer]
+settle = 3
+[windows]
+builders = ["Mon-Fri 22:00-05:00 Europe/Amsterdam"]
+"#;
+    let waivers = r#"schema = "countersign/waiver/1"
+[[waive]]
+runners = ["runner-02"]
+package = "llvm"
+code = "ahead"
+reason = "until the rebuild"
+owner = "ada@example.org"
+until = "2026-12-31"
+[[waive]]
+groups = ["builders"]
+code = "selinux"
+reason = "labels are being repaired"
+owner = "ada@example.org"
+until = 2026-11-30
+"#;
+    files(&[
+        ("fleet.toml", &fleet),
+        ("fleet.d/more.toml", fragment),
+        ("manifests/builder.toml", builder),
+        ("manifests/base.toml", base),
+        ("policy.toml", policy),
+        ("waivers/2026.toml", waivers),
+        (
+            "approvers",
+            &format!("# people\nada@example.org namespaces=\"git\" {KEY} ada\n"),
+        ),
+        ("README.md", "not for the programs \u{1b}[2J"),
+    ])
+}
+
+fn key(text: &str) -> PackageKey {
+    let (name, arch) = match text.split_once('.') {
+        Some((name, arch)) => (name, Some(arch.to_owned())),
+        None => (text, None),
+    };
+    PackageKey {
+        name: name.to_owned(),
+        arch,
+    }
+}
+
+fn rule(canonical: &Canonical, runner: &str, package: &str) -> String {
+    let runner = canonical.fleet.runner(runner).unwrap();
+    let effective = canonical.effective(runner);
+    let ruling = effective.packages.get(&key(package));
+    ruling.map_or("none".to_owned(), |ruling| ruling.rule.to_string())
+}
+
+#[test]
+fn the_documented_example_loads_without_a_word() {
+    let canonical = Canonical::load(&example()).unwrap();
+    assert_eq!(canonical.warnings(), []);
+    let runners = &canonical.fleet.runners;
+    assert_eq!(runners.len(), 2);
+    assert_eq!(
+        (runners[0].port, runners[0].user.as_str()),
+        (22, "countersign-observer")
+    );
+    assert_eq!((runners[1].port, runners[1].user.as_str()), (2222, "watch"));
+    assert_eq!(runners[1].actuator_user, "countersign-actuator");
+    assert_eq!(canonical.policy.settle, 3);
+    assert_eq!(canonical.policy.max_open, 20);
+    assert_eq!(
+        canonical.approvers.as_ref().unwrap().entries[0].principal,
+        "ada@example.org"
+    );
+
+    let effective = canonical.effective(&runners[0]);
+    assert!(
+        Arc::ptr_eq(&effective, &canonical.effective(&runners[1])),
+        "equal inputs share one"
+    );
+    for (package, expected) in [
+        ("htop", "*"),
+        ("bash", "*"),
+        ("llvm", "= 19.1.0-1.fc41"),
+        ("glibc", ">= 2.40, < 2.41"),
+        ("glibc.i686", "absent"),
+        ("kernel-devel", "same-as running-kernel"),
+        ("gcc-toolset-13", "absent"),
+        ("strace", "allowed"),
+        ("python3", "none"),
+    ] {
+        assert_eq!(
+            rule(&canonical, "runner-01", package),
+            expected,
+            "{package}"
+        );
+    }
+    assert_eq!(effective.packages[&key("nodejs")].from, ["updates"]);
+    assert_eq!(
+        effective.unlisted.dependencies,
+        Disposal::Ignore,
+        "the includer wins"
+    );
+    assert_eq!(effective.host.selinux.as_deref(), Some("enforcing"));
+    assert_eq!(effective.host.repositories, ["fedora", "updates"]);
+    let place = &effective.packages[&key("llvm")].place;
+    assert_eq!(
+        (place.file.as_str(), place.line, place.column),
+        ("manifests/builder.toml", 7, 1)
+    );
+}
+
+#[test]
+fn waivers_reach_runners_by_name_and_by_group() {
+    let canonical = Canonical::load(&example()).unwrap();
+    let of = |name: &str| canonical.waivers_for(canonical.fleet.runner(name).unwrap());
+    assert_eq!(of("runner-01").len(), 1);
+    assert_eq!(of("runner-02").len(), 2);
+    let waiver = of("runner-02")[0];
+    // 2026-12-31T23:59:59Z
+    assert_eq!(waiver.last_second, 1_798_761_599);
+    assert!(waiver.is_valid_at(1_798_761_599));
+    assert!(!waiver.is_valid_at(1_798_761_600));
+}
+
+#[test]
+fn why_names_the_way_on_which_a_rule_came() {
+    let canonical = Canonical::load(&example()).unwrap();
+    let runner = canonical.fleet.runner("runner-01").unwrap();
+    let why = canonical.why(runner, &key("llvm"));
+    assert_eq!(why.in_force.len(), 1);
+    assert_eq!(why.in_force[0].chain, ["group builders", "builder"]);
+    assert_eq!(why.overridden.len(), 1);
+    assert_eq!(
+        why.overridden[0].chain,
+        ["group builders", "builder", "base"]
+    );
+    assert_eq!(why.overridden[0].ruling.place.line, 4);
+}
+
+#[test]
+fn the_digest_knows_what_is_demanded_and_not_where() {
+    let canonical = Canonical::load(&example()).unwrap();
+    let digest = |files: &BTreeMap<String, Vec<u8>>| {
+        let canonical = Canonical::load(files).unwrap();
+        canonical.effective(&canonical.fleet.runners[0]).digest()
+    };
+    let before = canonical.effective(&canonical.fleet.runners[0]).digest();
+    assert_eq!(before.len(), 64);
+
+    let mut moved = example();
+    let builder = String::from_utf8(moved["manifests/builder.toml"].clone()).unwrap();
+    moved.insert(
+        "manifests/builder.toml".to_owned(),
+        builder
+            .replace("htop              = \"*\"\n", "# a comment\n")
+            .replace(">= 2.40, < 2.41", "<2.41,>=2.40")
+            .into_bytes(),
+    );
+    moved.insert(
+        "manifests/base.toml".to_owned(),
+        b"schema = \"countersign/manifest/1\"\n[packages]\nhtop = '*'\nbash = \"*\"\n".to_vec(),
+    );
+    assert_eq!(digest(&moved), before);
+
+    let mut changed = example();
+    changed.insert(
+        "manifests/builder.toml".to_owned(),
+        builder.replace("19.1.0-1", "19.1.0-2").into_bytes(),
+    );
+    assert_ne!(digest(&changed), before);
+    let json = canonical
+        .effective(&canonical.fleet.runners[0])
+        .canonical_json();
+    assert!(
+        json.ends_with("}\n") && !json.contains(": ") && json.starts_with("{\"host\":{\"keys\":"),
+        "{json}"
+    );
+}
+
+/// Problems as `file:line:column severity message | hint`.
+fn problems(files: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
+    let list = match Canonical::load(files) {
+        Ok(canonical) => canonical.warnings().to_vec(),
+        Err(list) => {
+            assert!(list.iter().any(|d| d.severity == Severity::Error));
+            list
+        }
+    };
+    list.iter().map(line).collect()
+}
+
+fn line(d: &Diagnostic) -> String {
+    let hint = d.hint.as_deref().unwrap_or("-");
+    format!("{} {} {} | {hint}", d.at(), d.severity.as_str(), d.message)
+}
+
+fn with(path: &str, text: &str) -> Vec<String> {
+    let mut files = example();
+    files.insert(path.to_owned(), text.as_bytes().to_vec());
+    problems(&files)
+}
+
+fn manifest(body: &str) -> Vec<String> {
+    with(
+        "manifests/base.toml",
+        &format!("schema = \"countersign/manifest/1\"\n{body}"),
+    )
+}
+
+#[test]
+fn all_problems_of_all_files_come_at_once() {
+    let mut files = example();
+    files.insert(
+        "manifests/base.toml".to_owned(),
+        b"schema = \"countersign/manifest/1\"\n[packages]\nbash = \"!= 5\"\nllvm = 5\n[host\n[unlist]\nx=1\n".to_vec(),
+    );
+    files.insert(
+        "policy.toml".to_owned(),
+        b"schema = \"countersign/policy/2\"\n[observer]\nsetle = 3\nmax_open = \"many\"\n".to_vec(),
+    );
+    insta::assert_snapshot!(problems(&files).join("\n"));
+}
+
+#[test]
+fn a_problem_is_shown_with_its_line_and_a_caret() {
+    let mut files = example();
+    files.insert(
+        "manifests/base.toml".to_owned(),
+        "schema = \"countersign/manifest/1\"\n[packages]\nbash = { versoin = \">= 5\" } # \u{1b}[31m\u{202e}\n".as_bytes().to_vec(),
+    );
+    let errors = Canonical::load(&files).unwrap_err();
+    insta::assert_snapshot!(errors[0].to_string());
+}
+
+#[test]
+fn rules_that_cannot_be_meant_are_errors() {
+    let cases = [
+        "a = \"!= 1\"",
+        "a = \"1.0-1\"",
+        "a = \"\"",
+        "a = \"== 1\"",
+        "a = \"~> 1\"",
+        "a = \"> 2, < 1\"",
+        "a = \"= 1, = 2\"",
+        "a = \"> 1, <= 1\"",
+        "a = \">= 1,\"",
+        "a = \"*, > 1\"",
+        "a = \"= x:1\"",
+        "a = \"= 1-2-3 4\"",
+        "a = \"= 1 < 2\"",
+        "a = 1.0",
+        "a = true",
+        "a = [\"*\"]",
+        "a = \"absnt\"",
+        "a = \"absent > 2, < 1\"",
+        "a = { state = \"gone\" }",
+        "a = { version = \"*\", state = \"absent\" }",
+        "a = { reason = \"x\" }",
+        "a = { state = \"absent\", from = [\"updates\"] }",
+        "a = { same-as = \"kernel\" }",
+        "a = { same_as = \"running-kernel\" }",
+        "a = { version = \"*\", from = \"updates\" }",
+        "a = { version = \"*\", from = [\"up dates\"] }",
+        "\"*-debuginfo\" = \"absent\"",
+        "\"glibc.src\" = \"*\"",
+        "\"glibc >= 2\" = \"*\"",
+        "glibc.i866 = \"*\"",
+        "\"glibc.i866\" = \"*\"",
+        "python3.12 = \"*\"",
+        "\"\" = \"*\"",
+        "gpg-pubkey = \"*\"",
+    ];
+    let shown: Vec<String> = cases
+        .iter()
+        .map(|case| {
+            format!(
+                "{case}\n    {}",
+                manifest(&format!("[packages]\n{case}")).join("\n    ")
+            )
+        })
+        .collect();
+    insta::assert_snapshot!(shown.join("\n"));
+}
+
+#[test]
+fn manifests_that_cannot_be_meant_are_errors() {
+    let cases = [
+        "include = [\"bilder\"]",
+        "include = [\"builder\"]",
+        "include = [\"base\"]",
+        "include = [\"manifests/base.toml\"]",
+        "include = \"builder\"",
+        "lock = \"locks/none.toml\"",
+        "[unlisted]\nuser-installed = \"delete\"",
+        "[unlisted]\nuser_installed = \"report\"",
+        "[unlisted]\nignore = [\"[\", \"\"]",
+        "[host]\nselinux = \"on\"",
+        "[host]\nrepositories = \"fedora\"",
+        "[host]\nkeys = [\"fedora\"]",
+        "[host]\nmodules = [\"nodejs\"]",
+        "[packages]\na = \"*\"\na = \"*\"",
+        "packages = \"all\"",
+    ];
+    let shown: Vec<String> = cases
+        .iter()
+        .map(|case| format!("{case}\n    {}", manifest(case).join("\n    ")))
+        .collect();
+    insta::assert_snapshot!(shown.join("\n"));
+}
+
+#[test]
+fn fleets_that_cannot_be_meant_are_errors() {
+    let short_rsa = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAACQCAAAAAAAAAAQ==";
+    let cases = [
+        "[runners.Upper]\naddress = \"h1\"".to_owned(),
+        "[runners.\"-x\"]\naddress = \"h1\"".to_owned(),
+        format!("[runners.{}]\naddress = \"h1\"", "a".repeat(64)),
+        "[runners.x]".to_owned(),
+        "[runners.x]\naddress = \"h1:22\"".to_owned(),
+        "[runners.x]\naddress = \"-oProxyCommand=x\"".to_owned(),
+        "[runners.x]\naddress = \"[::1]\"".to_owned(),
+        "[runners.x]\naddress = \"10.0.0.11\"\nbastion = \"gate\"\nport = 22".to_owned(),
+        "[runners.x]\naddress = \"h1\"\nport = 0".to_owned(),
+        "[runners.x]\naddress = \"h1\"\nport = 65536".to_owned(),
+        "[runners.x]\naddress = \"h1\"\nuser = \"-l root\"".to_owned(),
+        "[runners.x]\naddress = \"h1\"\nwave = -1".to_owned(),
+        "[runners.x]\naddress = \"h1\"\ngroups = [\"bilders\"]\nmanifests = [\"nothing-like-it\"]\nbastion = \"gat\"".to_owned(),
+        "[runners.x]\naddress = \"h1\"\nhost_keys = [\"ssh-ed25519 AAAA\"]".to_owned(),
+        "[runners.x]\naddress = \"h1\"\nhost_keys = [\"ssh-dss AAAA\", \"garbage\"]".to_owned(),
+        format!("[runners.x]\naddress = \"h1\"\nhost_keys = [\"{}\"]", KEY.replace("ssh-ed25519", "ssh-rsa")),
+        format!("[runners.x]\naddress = \"h1\"\nhost_keys = [\"{short_rsa}\"]"),
+        "[runners.runner-01]\naddress = \"h1\"".to_owned(),
+        "[groups.builders]".to_owned(),
+        "[groups.\"a b\"]".to_owned(),
+        "[groups.x]\nmanifest = [\"base\"]".to_owned(),
+        "[bastions.gate]\naddress = \"h1\"\nuser = \"j\"".to_owned(),
+        "[bastions.b]\naddress = \"h1\"".to_owned(),
+        "[defaults]\nport = 23".to_owned(),
+        format!("[keys]\nactuator_ssh = [\"{KEY}\"]"),
+        format!("[keys]\nobserver_sign = [\"{KEY}\"]"),
+        "[keys]\nnotary = []".to_owned(),
+        "[runner.x]".to_owned(),
+    ];
+    let shown: Vec<String> = cases
+        .iter()
+        .map(|case| {
+            let text = format!("schema = \"countersign/fleet/1\"\n{case}");
+            format!(
+                "{case}\n    {}",
+                with("fleet.d/x.toml", &text).join("\n    ")
+            )
+        })
+        .collect();
+    insta::assert_snapshot!(shown.join("\n"));
+}
+
+#[test]
+fn other_files_that_cannot_be_meant_are_errors() {
+    let waiver = |body: &str| format!("schema = \"countersign/waiver/1\"\n[[waive]]\n{body}");
+    let good = "reason = \"r\"\nowner = \"o\"\nuntil = \"2026-12-31\"\n";
+    let lock = |body: &str| {
+        format!("schema = \"countersign/lock/1\"\narch = \"x86_64\"\nreleasever = \"41\"\n{body}")
+    };
+    let policy = |body: &str| format!("schema = \"countersign/policy/1\"\n{body}");
+    let cases = [
+        ("waivers/x.toml", waiver(&format!("{good}package = \"a\""))),
+        ("waivers/x.toml", waiver(&format!("{good}runners = [\"runner-01\"]"))),
+        ("waivers/x.toml", waiver(&format!("{good}runners = [\"runner-1\"]\ngroups = [\"none\"]\ncode = \"behnd\""))),
+        ("waivers/x.toml", waiver(&format!("{good}runners = [\"runner-01\"]\ncode = \"sideways\""))),
+        ("waivers/x.toml", waiver("runners = [\"runner-01\"]\npackage = \"a\"\n")),
+        ("waivers/x.toml", waiver("runners = [\"runner-01\"]\npackage = \"a\"\nreason = \" \"\nowner = \"o\"\nuntil = \"soon\"")),
+        ("waivers/x.toml", waiver("runners = [\"runner-01\"]\npackage = \"a\"\nreason = \"r\"\nowner = \"o\"\nuntil = 2026-02-30")),
+        ("waivers/x.toml", waiver("runners = [\"runner-01\"]\npackage = \"a\"\nreason = \"r\"\nowner = \"o\"\nuntil = 2026-02-20T00:00:00Z")),
+        ("waivers/x.toml", "schema = \"countersign/waiver/1\"\nwaive = {}".to_owned()),
+        ("locks/x.toml", lock("packages = [\"bash-5.2-1.fc41.x86_64\", \"bash-0:5.2-1.fc41.x86_64\", \"bash\", \"a-1-1.pdp11\", \"gpg-pubkey-1-2\"]")),
+        ("locks/x.toml", "schema = \"countersign/lock/1\"\narch = \"noarch\"".to_owned()),
+        ("policy.toml", policy("[observer]\npull_request = \"drafts\"\ncomment = \"no\"\nmetadata_max_age = \"0s\"")),
+        ("policy.toml", policy("[approval]\nrequired = 3\nprotected_required = 2\nproposal_ttl = \"a week\"\nevidence = \"merges\"")),
+        ("policy.toml", policy("[approval]\nrequired = 0")),
+        ("policy.toml", policy("[windows]\nbilders = [\"Mon-Fri 22:00-05:00 Europe/Amsterdam\"]\nbuilders = [\"Mon 1:00-2:00 UTC\"]")),
+        ("policy.toml", policy("[breaker]\nspread_percent = 101\n[protected]\npackages = [\"kernel*\"]\n[drill]\nevery = 30")),
+        ("approvers", format!("*@example.org {KEY}\n")),
+        ("approvers", format!("a@example.org,b@example.org {KEY}\n")),
+        ("approvers", format!("a@example.org {KEY}\nb@example.org {KEY}\n")),
+        ("approvers", format!("*@example.org cert-authority {KEY}\n!x {OTHER_KEY}\n")),
+        ("approvers", "a@example.org\na@example.org namespace=\"git\" ssh-ed25519 AAAA\na ssh-ed25519 AAAA\n".to_owned()),
+        ("approvers", "# nobody\n".to_owned()),
+        ("approvers", "a ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAACQCAAAAAAAAAAQ==\na namespaces=git ssh-ed25519 AAAA\n".to_owned()),
+    ];
+    let shown: Vec<String> = cases
+        .iter()
+        .map(|(path, text)| format!("{text}\n    {}", with(path, text).join("\n    ")))
+        .collect();
+    insta::assert_snapshot!(shown.join("\n"));
+}
+
+#[test]
+fn a_repository_without_fleet_or_with_unreadable_files_says_so() {
+    let none = problems(&BTreeMap::new());
+    assert!(
+        none.iter()
+            .any(|p| p.starts_with("fleet.toml error there is no fleet.toml")),
+        "{none:?}"
+    );
+
+    let mut files = example();
+    files.insert(
+        "manifests/builder.toml".to_owned(),
+        b"schema = \"\xff\"".to_vec(),
+    );
+    let broken = problems(&files);
+    assert_eq!(
+        broken,
+        ["manifests/builder.toml:1:11 error the byte 0xff is not UTF-8 | save the file as UTF-8"],
+        "what refers to an unreadable file is not called unknown"
+    );
+
+    let mut files = example();
+    files.insert("manifests/big.toml".to_owned(), vec![b'\n'; (32 << 20) + 1]);
+    assert!(problems(&files)[0].contains("more than 33554432"));
+}
+
+#[test]
+fn a_flood_of_problems_is_cut_per_file() {
+    use std::fmt::Write as _;
+    let mut text = String::from("schema = \"countersign/manifest/1\"\n[packages]\n");
+    for i in 0..5_000 {
+        writeln!(text, "p{i} = \"1\"").unwrap();
+    }
+    let found = with("manifests/base.toml", &text);
+    assert_eq!(found.len(), 200);
+    assert!(
+        found[0].contains("more problems than are shown"),
+        "{}",
+        found[0]
+    );
+}
