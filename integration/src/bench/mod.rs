@@ -12,7 +12,7 @@ mod table;
 
 use measure::MEASURE;
 use observer::Observer;
-use rivals::BARE;
+use rivals::{BARE, SESSION};
 use servers::Servers;
 use std::ffi::OsString;
 use std::path::Path;
@@ -32,7 +32,8 @@ pub fn main(embedded_fleet: &Path) -> anyhow::Result<()> {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).filter(|a| a != "--bench").collect();
     match arguments.split_first() {
         Some((word, rest)) if word == MEASURE => measure::main(rest),
-        Some((word, rest)) if word == BARE => rivals::main(rest),
+        Some((word, rest)) if word == BARE => rivals::main(BARE, rest),
+        Some((word, rest)) if word == SESSION => rivals::main(SESSION, rest),
         Some((word, [])) if word == "--quick" => all(embedded_fleet, true),
         Some((word, _)) => anyhow::bail!("unknown argument {}; there is only --quick", word.display()),
         None => all(embedded_fleet, false),
@@ -62,10 +63,10 @@ fn all(embedded_fleet: &Path, quick: bool) -> anyhow::Result<()> {
 /// Everybody else over the same servers.
 fn beside(servers: &Servers, size: usize) -> anyhow::Result<Table> {
     let mut table = Table::new("The same question asked of the same 1,000 servers, the answer thrown away");
-    table.add(Row::of("bare russh loop", size, rivals::bare_russh(&servers.dir, PARALLEL)?));
-    for (name, cost) in
-        [("asyncssh", rivals::asyncssh(&servers.dir, PARALLEL)?), ("ssh in a loop", rivals::ssh_loop(&servers.dir)?)]
-    {
+    let dir = &servers.dir;
+    table.add(Row::of("bare russh loop", size, rivals::russh_loop(BARE, dir, PARALLEL)?));
+    table.add(Row::of("the observer's SSH session alone", size, rivals::russh_loop(SESSION, dir, PARALLEL)?));
+    for (name, cost) in [("asyncssh", rivals::asyncssh(dir, PARALLEL)?), ("ssh in a loop", rivals::ssh_loop(dir)?)] {
         table.add(match cost {
             Ok(cost) => Row::of(name, size, cost),
             Err(absent) => Row::absent(name, absent.0),

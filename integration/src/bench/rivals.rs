@@ -5,6 +5,8 @@ use super::measure::{Cost, cost_of};
 use super::servers::served;
 use crate::embedded::site::observer_key;
 use anyhow::Context as _;
+use countersign_shared::ssh::host_keys::HostKeys;
+use countersign_shared::ssh::{Connector, ConnectorConfig, Endpoint, Identity, Limits, Target};
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -14,6 +16,8 @@ use tokio::task::JoinSet;
 
 /// First argument of this program when it is the bare russh loop.
 pub(super) const BARE: &str = "bare";
+/// First argument of this program when it is the loop over the observer's own SSH session.
+pub(super) const SESSION: &str = "session";
 
 /// One `ssh` after the other, as a shell script would.
 const SSH_LOOP: &str = r#"
@@ -78,12 +82,12 @@ pub(super) fn asyncssh(dir: &Path, parallel: usize) -> anyhow::Result<Result<Cos
     checked(cost, "asyncssh").map(Ok)
 }
 
-/// The bare russh loop over all servers of `dir`, in a process of its own.
-pub(super) fn bare_russh(dir: &Path, parallel: usize) -> anyhow::Result<Cost> {
+/// A loop in a process of its own over all servers of `dir`: [`BARE`] or [`SESSION`].
+pub(super) fn russh_loop(kind: &str, dir: &Path, parallel: usize) -> anyhow::Result<Cost> {
     let program = std::env::current_exe()?;
-    let arguments: [OsString; 3] = [BARE.into(), dir.into(), parallel.to_string().into()];
+    let arguments: [OsString; 3] = [kind.into(), dir.into(), parallel.to_string().into()];
     let cost = cost_of(program.to_str().context("a path that is not UTF-8")?, &arguments)?;
-    checked(cost, "the bare russh loop")
+    checked(cost, kind)
 }
 
 fn checked(cost: Cost, what: &str) -> anyhow::Result<Cost> {
@@ -101,15 +105,19 @@ fn runs(program: &str, arguments: &[&str]) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// The process of the bare russh loop: `dir parallel`.
-pub(super) fn main(arguments: &[OsString]) -> anyhow::Result<()> {
+/// The process of a loop: `dir parallel`.
+pub(super) fn main(kind: &str, arguments: &[OsString]) -> anyhow::Result<()> {
     let [dir, parallel] = arguments else { anyhow::bail!("a directory and a number") };
     let parallel: usize = parallel.to_str().context("not a number")?.parse()?;
     crate::embedded::server::raise_open_files();
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(all(Path::new(dir), parallel))
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match kind {
+        BARE => runtime.block_on(bare_loop(Path::new(dir), parallel)),
+        _ => runtime.block_on(session_loop(Path::new(dir), parallel)),
+    }
 }
 
-async fn all(dir: &Path, parallel: usize) -> anyhow::Result<()> {
+async fn bare_loop(dir: &Path, parallel: usize) -> anyhow::Result<()> {
     let request: Arc<[u8]> = std::fs::read(dir.join("request"))?.into();
     let key = Arc::new(observer_key());
     let config = Arc::new(bare::config());
@@ -119,7 +127,10 @@ async fn all(dir: &Path, parallel: usize) -> anyhow::Result<()> {
             done(running.join_next().await)?;
         }
         let (key, config, request) = (Arc::clone(&key), Arc::clone(&config), Arc::clone(&request));
-        running.spawn(async move { bare::ask(address, &host_key, &key, &config, &request, None).await });
+        running.spawn(async move {
+            let heard = bare::ask(address, &host_key, &key, &config, &request, None).await?;
+            Ok(heard.status == Some(0))
+        });
     }
     while let Some(joined) = running.join_next().await {
         done(Some(joined))?;
@@ -127,10 +138,40 @@ async fn all(dir: &Path, parallel: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn done(joined: Option<Result<Result<bare::Heard, bare::Unheard>, tokio::task::JoinError>>) -> anyhow::Result<()> {
+async fn session_loop(dir: &Path, parallel: usize) -> anyhow::Result<()> {
+    let request: Arc<[u8]> = std::fs::read(dir.join("request"))?.into();
+    let identity = Identity::from_files(&dir.join("keys/runners_observe"), None)?;
+    let connector = Arc::new(Connector::new(ConnectorConfig::new(identity)));
+    let mut running = JoinSet::new();
+    for (address, host_key) in served(dir)? {
+        if running.len() >= parallel {
+            done(running.join_next().await)?;
+        }
+        let (connector, request) = (Arc::clone(&connector), Arc::clone(&request));
+        running.spawn(async move {
+            let host_key = host_key.to_openssh()?;
+            let endpoint = Endpoint {
+                address: address.ip().to_string(),
+                port: address.port(),
+                user: "countersign-observer".to_owned(),
+                host_keys: Arc::new(HostKeys::new([host_key.as_str()], None)?),
+            };
+            let target = Target { name: endpoint.to_string(), endpoint, bastion: None };
+            let session = connector.connect(&target).await?;
+            let output = session.exec("probe", &request, Limits::default()).await?;
+            session.close().await;
+            Ok(output.ended.exit.is_success())
+        });
+    }
+    while let Some(joined) = running.join_next().await {
+        done(Some(joined))?;
+    }
+    Ok(())
+}
+
+fn done(joined: Option<Result<anyhow::Result<bool>, tokio::task::JoinError>>) -> anyhow::Result<()> {
     if let Some(joined) = joined {
-        let heard = joined??;
-        anyhow::ensure!(heard.status == Some(0), "exit status {:?}", heard.status);
+        anyhow::ensure!(joined??, "a probe did not end with 0");
     }
     Ok(())
 }

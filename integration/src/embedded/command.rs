@@ -1,6 +1,7 @@
 //! `embedded-fleet`: fake runners in a process of their own, with everything an observer needs beside them.
 
 use super::catalog::{FULL_SIZE, catalog};
+use super::git_daemon::GitDaemon;
 use super::incident;
 use super::server::{FakeFleet, FakeRunner};
 use super::site::{Site, Tuning, observer_public_key};
@@ -46,7 +47,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     let mut fleet = FakeFleet::start(runners, observer_public_key()).await?;
     let tuning = Tuning { parallel: arguments.parallel, ..Tuning::default() };
-    let site = Site::write(&arguments.dir, &fleet.runners, &packages, &tuning, now)?;
+    let daemon = GitDaemon::start(&arguments.dir).await?;
+    let site = Site::write(&arguments.dir, &daemon.url("canonical.git"), &fleet.runners, &packages, &tuning, now)?;
     announce(&site).context("nobody listens on standard output")?;
     let mut term = signal(SignalKind::terminate())?;
     let (closed, input) = tokio::sync::oneshot::channel::<()>();

@@ -7,6 +7,7 @@ pub mod answer;
 pub mod catalog;
 pub mod command;
 pub mod fault;
+pub mod git_daemon;
 pub mod incident;
 pub mod machine;
 mod names;

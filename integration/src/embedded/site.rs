@@ -55,10 +55,12 @@ impl Default for Tuning {
 }
 
 impl Site {
-    /// Writes a new site into `dir`, which must be empty or absent. `packages` is what the machines were set up with:
+    /// Writes a new site into `dir`, which must be empty or absent, with canonical in `dir/canonical.git` and reached
+    /// by `canonical_url`. `packages` is what the machines were set up with:
     /// the manifests name those that a person asked for. `now` (Unix seconds) dates the commits: a month ago.
     pub fn write(
         dir: &Path,
+        canonical_url: &str,
         runners: &[Served],
         packages: &[FakePackage],
         tuning: &Tuning,
@@ -87,7 +89,7 @@ impl Site {
             commit_all(&canonical, &person, &files, now - 6 * MONTH).context("cannot make the canonical repository")?;
 
         let site = Self { config: dir.join("observer.toml"), reports: dir.join("report"), canonical, commit };
-        std::fs::write(&site.config, observer_toml(&site, tuning))?;
+        std::fs::write(&site.config, observer_toml(&site, canonical_url, tuning))?;
         Ok(site)
     }
 }
@@ -180,14 +182,14 @@ fn fleet_toml(runners: &[Served]) -> anyhow::Result<String> {
     Ok(text)
 }
 
-fn observer_toml(site: &Site, tuning: &Tuning) -> String {
+fn observer_toml(site: &Site, canonical_url: &str, tuning: &Tuning) -> String {
     let Tuning { parallel, connect_timeout, run_timeout } = tuning;
     format!(
         r#"state_dir  = "state"
 report_dir = "report"
 
 [canonical]
-url    = "canonical.git"
+url    = "{canonical_url}"
 branch = "main"
 anchor = "{}"
 
@@ -199,7 +201,7 @@ run_timeout     = "{run_timeout}s"
 
 [trust]
 approvers = "approvers"
-accept    = ["canonical-writable"]
+accept    = []
 "#,
         site.commit
     )
