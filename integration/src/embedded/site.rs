@@ -6,7 +6,7 @@ use super::server::{Served, key_of};
 use anyhow::Context as _;
 use russh::keys::ssh_key::{HashAlg, LineEnding};
 use russh::keys::{PrivateKey, PublicKey};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -68,30 +68,43 @@ impl Site {
     ) -> anyhow::Result<Self> {
         std::fs::create_dir_all(dir.join("keys")).with_context(|| format!("cannot make {}", dir.display()))?;
         let dir = dir.canonicalize()?;
-        let person = key_of("a person of the embedded fleet");
-        let approvers = format!("{PERSON} {}\n", bare(person.public_key()).context("the person's key")?);
         write_private(&dir.join("keys/runners_observe"), &observer_key().to_openssh(LineEnding::LF)?)?;
-        std::fs::write(dir.join("approvers"), &approvers)?;
+        std::fs::write(dir.join("approvers"), approvers()?)?;
         std::fs::write(dir.join("servers.tsv"), servers_tsv(runners)?)?;
         std::fs::write(dir.join("request"), request(packages))?;
 
         let canonical = dir.join("canonical.git");
-        let files = [
-            ("README.md", "# Canonical of the embedded fleet\n".to_owned()),
-            ("approvers", approvers),
-            ("fleet.toml", fleet_toml(runners)?),
-            ("policy.toml", "schema = \"countersign/policy/1\"\n".to_owned()),
-            ("manifests/base.toml", base_toml(packages)),
-            ("manifests/builder.toml", BUILDER_TOML.to_owned()),
-        ];
+        let files = canonical_files(runners, packages)?;
         const MONTH: i64 = 30 * 86_400;
-        let commit =
-            commit_all(&canonical, &person, &files, now - 6 * MONTH).context("cannot make the canonical repository")?;
+        let commit = commit_all(&canonical, &person_key(), &files, now - 6 * MONTH)
+            .context("cannot make the canonical repository")?;
 
         let site = Self { config: dir.join("observer.toml"), reports: dir.join("report"), canonical, commit };
         std::fs::write(&site.config, observer_toml(&site, canonical_url, tuning))?;
         Ok(site)
     }
+}
+
+/// What the person who writes canonical signs with.
+fn person_key() -> PrivateKey {
+    key_of("a person of the embedded fleet")
+}
+
+fn approvers() -> anyhow::Result<String> {
+    Ok(format!("{PERSON} {}\n", bare(person_key().public_key())?))
+}
+
+/// Every file of canonical, by path.
+pub fn canonical_files(runners: &[Served], packages: &[FakePackage]) -> anyhow::Result<BTreeMap<&'static str, String>> {
+    Ok([
+        ("README.md", "# Canonical of the embedded fleet\n".to_owned()),
+        ("approvers", approvers()?),
+        ("fleet.toml", fleet_toml(runners)?),
+        ("policy.toml", "schema = \"countersign/policy/1\"\n".to_owned()),
+        ("manifests/base.toml", base_toml(packages)),
+        ("manifests/builder.toml", BUILDER_TOML.to_owned()),
+    ]
+    .into())
 }
 
 /// The manifest of the story.
@@ -223,7 +236,12 @@ fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 /// One commit on `main` of the bare repository at `path`, signed by `person`; gives its id.
-fn commit_all(path: &Path, person: &PrivateKey, files: &[(&str, String)], at: i64) -> anyhow::Result<String> {
+fn commit_all(
+    path: &Path,
+    person: &PrivateKey,
+    files: &BTreeMap<&'static str, String>,
+    at: i64,
+) -> anyhow::Result<String> {
     let mut options = git2::RepositoryInitOptions::new();
     options.bare(true).initial_head("main").no_reinit(true);
     let repository = git2::Repository::init_opts(path, &options)?;
@@ -241,4 +259,27 @@ fn commit_all(path: &Path, person: &PrivateKey, files: &[(&str, String)], at: i6
     let id = repository.commit_signed(content, signature.trim_end(), None)?;
     repository.reference("refs/heads/main", id, false, "first commit")?;
     Ok(id.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::embedded::catalog::{FULL_SIZE, catalog};
+    use countersign_shared::manifest::canonical::Canonical;
+    use std::net::Ipv4Addr;
+
+    #[test]
+    fn canonical_has_no_problem_and_the_runner_the_rules_of_the_story() {
+        let host_key = observer_public_key();
+        let served = Served { name: "runner-01".to_owned(), address: (Ipv4Addr::LOCALHOST, 2222).into(), host_key };
+        let files = canonical_files(&[served], &catalog(FULL_SIZE)).unwrap();
+        let files = files.into_iter().map(|(path, text)| (path.to_owned(), text.into_bytes())).collect();
+        let canonical = Canonical::load(&files).unwrap();
+        assert!(canonical.warnings().is_empty(), "{:?}", canonical.warnings());
+        let runner = canonical.fleet.runner("runner-01").unwrap();
+        assert_eq!((runner.port, runner.user.as_str()), (2222, "countersign-observer"));
+        let effective = canonical.effective(runner);
+        assert!(effective.packages.len() > 50, "{} rules", effective.packages.len());
+        assert_eq!(effective.host.repositories, ["fedora", "updates"]);
+    }
 }
