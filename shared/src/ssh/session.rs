@@ -60,6 +60,10 @@ impl Session {
         Self { connection }
     }
 
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// Runs `command`, gives it `stdin`, and returns what it said. A forced command on the server runs instead of
     /// `command`.
     pub async fn exec(&self, command: &str, stdin: &[u8], limits: Limits) -> Result<Output, SshError> {

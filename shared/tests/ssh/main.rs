@@ -2,5 +2,8 @@
 #![cfg(feature = "ssh")]
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+mod authentication;
+mod connection;
+mod reach;
 mod run;
 mod sshd;
