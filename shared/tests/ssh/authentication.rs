@@ -59,8 +59,7 @@ async fn user_certificates_log_in_where_only_their_authority_is_trusted() {
     for (authority, kind) in [("ed25519", "ed25519"), ("ecdsa", "rsa"), ("rsa", "ecdsa")] {
         let workshop = Workshop::new();
         let authority = workshop.key("authority", authority);
-        let config = format!("TrustedUserCAKeys {}.pub\nAuthorizedKeysFile none", text(&authority));
-        // The later AuthorizedKeysFile has no effect: sshd takes the first. The key below is in none anyway.
+        let config = format!("TrustedUserCAKeys {}.pub", text(&authority));
         let sshd = Sshd::in_workshop(workshop, &Settings { config: &config, ..Settings::default() });
         let key = sshd.workshop.key("certified", kind);
         let certificate = sshd.workshop.certificate(&authority, &key, &["-I", "id", "-n", &me()]);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use countersign_shared::ssh::host_keys::{HostKeyError, HostKeys, KnownHosts};
-use countersign_shared::ssh::{Bastion, Connector, Limits, SshError, Target};
+use countersign_shared::ssh::{Bastion, Connector, ConnectorConfig, Limits, SshError, Target};
 
 use crate::sshd::{Settings, Sshd, Workshop, direct, public, text};
 
@@ -108,6 +108,27 @@ async fn a_hundred_at_once_get_through_a_default_sshd() {
         served += 1;
     }
     assert_eq!(served, 100);
+    assert!(!sshd.log().contains("MaxStartups"), "{}", sshd.log());
+}
+
+#[tokio::test]
+async fn without_the_queue_a_default_sshd_would_drop_connections() {
+    let sshd = Sshd::start();
+    let mut config = ConnectorConfig::new(sshd.identity());
+    config.per_server = 100;
+    let connector = Arc::new(Connector::new(config));
+    let target = Arc::new(sshd.target());
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..100 {
+        let (connector, target) = (Arc::clone(&connector), Arc::clone(&target));
+        tasks.spawn(async move { says_hello(&connector, &target).await });
+    }
+    while let Some(result) = tasks.join_next().await {
+        // Dropped ones try again, so some or all of these still get through.
+        let result = result.unwrap();
+        assert!(matches!(result, Ok(true) | Err(SshError::Dropped { .. })), "{result:?}");
+    }
+    assert!(sshd.log().contains("MaxStartups"), "{}", sshd.log());
 }
 
 fn behind(runner: &Sshd, bastion: &Sshd) -> Target {
@@ -154,6 +175,8 @@ async fn a_bastion_that_died_is_connected_again() {
     for _ in 0..3 {
         assert!(says_hello(&connector, &target).await.unwrap());
     }
+    // The shared one, the one that killed it, and the shared one again.
+    assert_eq!(bastion.log().matches("Accepted publickey").count(), 3, "{}", bastion.log());
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 
 mod authentication;
 mod connection;
+mod openssh;
 mod reach;
 mod run;
 mod sshd;
