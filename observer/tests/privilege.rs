@@ -4,6 +4,8 @@
 #![expect(clippy::print_stderr, reason = "a test that cannot run here says so")]
 #![expect(clippy::disallowed_types, reason = "a test starts the servers; the observer itself starts nothing")]
 
+#[path = "../../shared/tests/repositories/mod.rs"]
+mod repositories;
 #[path = "../../shared/tests/servers/mod.rs"]
 mod servers;
 
@@ -11,7 +13,8 @@ use countersign_observer::privilege::canonical::{gather, judge};
 use countersign_observer::privilege::local::{LocalAccess, look};
 use countersign_observer::privilege::{Code, Violation};
 use countersign_shared::git::{CommitId, Mirror, Reference, Remote, RemoteUrl, SshAccess};
-use servers::{READ_ONLY, Sshd, git, repository};
+use repositories::{git, repository};
+use servers::{READ_ONLY, Sshd};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

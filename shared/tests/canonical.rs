@@ -7,15 +7,11 @@ use countersign_shared::manifest::effective::{Disposal, PackageKey};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-const KEY: &str =
-    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIccdLYrxAC1Zd5pFtEvnXOd+gi7wSuUkw0gTxFsNW5J";
-const OTHER_KEY: &str =
-    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBzhgRR4Hh7Q3zTpOVEcKTqcBfVHuM0gRdiyMBN+vH5k";
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIccdLYrxAC1Zd5pFtEvnXOd+gi7wSuUkw0gTxFsNW5J";
+const OTHER_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBzhgRR4Hh7Q3zTpOVEcKTqcBfVHuM0gRdiyMBN+vH5k";
 
 fn files(list: &[(&str, &str)]) -> BTreeMap<String, Vec<u8>> {
-    list.iter()
-        .map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec()))
-        .collect()
+    list.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect()
 }
 
 /// The examples of the documentation, as one repository.
@@ -115,10 +111,7 @@ until = 2026-11-30
         ("manifests/base.toml", base),
         ("policy.toml", policy),
         ("waivers/2026.toml", waivers),
-        (
-            "approvers",
-            &format!("# people\nada@example.org namespaces=\"git\" {KEY} ada\n"),
-        ),
+        ("approvers", &format!("# people\nada@example.org namespaces=\"git\" {KEY} ada\n")),
         ("README.md", "not for the programs \u{1b}[2J"),
     ])
 }
@@ -128,10 +121,7 @@ fn key(text: &str) -> PackageKey {
         Some((name, arch)) => (name, Some(arch.to_owned())),
         None => (text, None),
     };
-    PackageKey {
-        name: name.to_owned(),
-        arch,
-    }
+    PackageKey { name: name.to_owned(), arch }
 }
 
 fn rule(canonical: &Canonical, runner: &str, package: &str) -> String {
@@ -147,24 +137,15 @@ fn the_documented_example_loads_without_a_word() {
     assert_eq!(canonical.warnings(), []);
     let runners = &canonical.fleet.runners;
     assert_eq!(runners.len(), 2);
-    assert_eq!(
-        (runners[0].port, runners[0].user.as_str()),
-        (22, "countersign-observer")
-    );
+    assert_eq!((runners[0].port, runners[0].user.as_str()), (22, "countersign-observer"));
     assert_eq!((runners[1].port, runners[1].user.as_str()), (2222, "watch"));
     assert_eq!(runners[1].actuator_user, "countersign-actuator");
     assert_eq!(canonical.policy.settle, 3);
     assert_eq!(canonical.policy.max_open, 20);
-    assert_eq!(
-        canonical.approvers.as_ref().unwrap().entries[0].principal,
-        "ada@example.org"
-    );
+    assert_eq!(canonical.approvers.as_ref().unwrap().entries[0].principal, "ada@example.org");
 
     let effective = canonical.effective(&runners[0]);
-    assert!(
-        Arc::ptr_eq(&effective, &canonical.effective(&runners[1])),
-        "equal inputs share one"
-    );
+    assert!(Arc::ptr_eq(&effective, &canonical.effective(&runners[1])), "equal inputs share one");
     for (package, expected) in [
         ("htop", "*"),
         ("bash", "*"),
@@ -176,25 +157,14 @@ fn the_documented_example_loads_without_a_word() {
         ("strace", "allowed"),
         ("python3", "none"),
     ] {
-        assert_eq!(
-            rule(&canonical, "runner-01", package),
-            expected,
-            "{package}"
-        );
+        assert_eq!(rule(&canonical, "runner-01", package), expected, "{package}");
     }
     assert_eq!(effective.packages[&key("nodejs")].from, ["updates"]);
-    assert_eq!(
-        effective.unlisted.dependencies,
-        Disposal::Ignore,
-        "the includer wins"
-    );
+    assert_eq!(effective.unlisted.dependencies, Disposal::Ignore, "the includer wins");
     assert_eq!(effective.host.selinux.as_deref(), Some("enforcing"));
     assert_eq!(effective.host.repositories, ["fedora", "updates"]);
     let place = &effective.packages[&key("llvm")].place;
-    assert_eq!(
-        (place.file.as_str(), place.line, place.column),
-        ("manifests/builder.toml", 7, 1)
-    );
+    assert_eq!((place.file.as_str(), place.line, place.column), ("manifests/builder.toml", 7, 1));
 }
 
 #[test]
@@ -218,10 +188,7 @@ fn why_names_the_way_on_which_a_rule_came() {
     assert_eq!(why.in_force.len(), 1);
     assert_eq!(why.in_force[0].chain, ["group builders", "builder"]);
     assert_eq!(why.overridden.len(), 1);
-    assert_eq!(
-        why.overridden[0].chain,
-        ["group builders", "builder", "base"]
-    );
+    assert_eq!(why.overridden[0].chain, ["group builders", "builder", "base"]);
     assert_eq!(why.overridden[0].ruling.place.line, 4);
 }
 
@@ -251,18 +218,10 @@ fn the_digest_knows_what_is_demanded_and_not_where() {
     assert_eq!(digest(&moved), before);
 
     let mut changed = example();
-    changed.insert(
-        "manifests/builder.toml".to_owned(),
-        builder.replace("19.1.0-1", "19.1.0-2").into_bytes(),
-    );
+    changed.insert("manifests/builder.toml".to_owned(), builder.replace("19.1.0-1", "19.1.0-2").into_bytes());
     assert_ne!(digest(&changed), before);
-    let json = canonical
-        .effective(&canonical.fleet.runners[0])
-        .canonical_json();
-    assert!(
-        json.ends_with("}\n") && !json.contains(": ") && json.starts_with("{\"host\":{\"keys\":"),
-        "{json}"
-    );
+    let json = canonical.effective(&canonical.fleet.runners[0]).canonical_json();
+    assert!(json.ends_with("}\n") && !json.contains(": ") && json.starts_with("{\"host\":{\"keys\":"), "{json}");
 }
 
 /// Problems as `file:line:column severity message | hint`.
@@ -289,10 +248,7 @@ fn with(path: &str, text: &str) -> Vec<String> {
 }
 
 fn manifest(body: &str) -> Vec<String> {
-    with(
-        "manifests/base.toml",
-        &format!("schema = \"countersign/manifest/1\"\n{body}"),
-    )
+    with("manifests/base.toml", &format!("schema = \"countersign/manifest/1\"\n{body}"))
 }
 
 #[test]
@@ -314,7 +270,9 @@ fn a_problem_is_shown_with_its_line_and_a_caret() {
     let mut files = example();
     files.insert(
         "manifests/base.toml".to_owned(),
-        "schema = \"countersign/manifest/1\"\n[packages]\nbash = { versoin = \">= 5\" } # \u{1b}[31m\u{202e}\n".as_bytes().to_vec(),
+        "schema = \"countersign/manifest/1\"\n[packages]\nbash = { versoin = \">= 5\" } # \u{1b}[31m\u{202e}\n"
+            .as_bytes()
+            .to_vec(),
     );
     let errors = Canonical::load(&files).unwrap_err();
     insta::assert_snapshot!(errors[0].to_string());
@@ -360,12 +318,7 @@ fn rules_that_cannot_be_meant_are_errors() {
     ];
     let shown: Vec<String> = cases
         .iter()
-        .map(|case| {
-            format!(
-                "{case}\n    {}",
-                manifest(&format!("[packages]\n{case}")).join("\n    ")
-            )
-        })
+        .map(|case| format!("{case}\n    {}", manifest(&format!("[packages]\n{case}")).join("\n    ")))
         .collect();
     insta::assert_snapshot!(shown.join("\n"));
 }
@@ -389,10 +342,8 @@ fn manifests_that_cannot_be_meant_are_errors() {
         "[packages]\na = \"*\"\na = \"*\"",
         "packages = \"all\"",
     ];
-    let shown: Vec<String> = cases
-        .iter()
-        .map(|case| format!("{case}\n    {}", manifest(case).join("\n    ")))
-        .collect();
+    let shown: Vec<String> =
+        cases.iter().map(|case| format!("{case}\n    {}", manifest(case).join("\n    "))).collect();
     insta::assert_snapshot!(shown.join("\n"));
 }
 
@@ -412,7 +363,8 @@ fn fleets_that_cannot_be_meant_are_errors() {
         "[runners.x]\naddress = \"h1\"\nport = 65536".to_owned(),
         "[runners.x]\naddress = \"h1\"\nuser = \"-l root\"".to_owned(),
         "[runners.x]\naddress = \"h1\"\nwave = -1".to_owned(),
-        "[runners.x]\naddress = \"h1\"\ngroups = [\"bilders\"]\nmanifests = [\"nothing-like-it\"]\nbastion = \"gat\"".to_owned(),
+        "[runners.x]\naddress = \"h1\"\ngroups = [\"bilders\"]\nmanifests = [\"nothing-like-it\"]\nbastion = \"gat\""
+            .to_owned(),
         "[runners.x]\naddress = \"h1\"\nhost_keys = [\"ssh-ed25519 AAAA\"]".to_owned(),
         "[runners.x]\naddress = \"h1\"\nhost_keys = [\"ssh-dss AAAA\", \"garbage\"]".to_owned(),
         format!("[runners.x]\naddress = \"h1\"\nhost_keys = [\"{}\"]", KEY.replace("ssh-ed25519", "ssh-rsa")),
@@ -433,10 +385,7 @@ fn fleets_that_cannot_be_meant_are_errors() {
         .iter()
         .map(|case| {
             let text = format!("schema = \"countersign/fleet/1\"\n{case}");
-            format!(
-                "{case}\n    {}",
-                with("fleet.d/x.toml", &text).join("\n    ")
-            )
+            format!("{case}\n    {}", with("fleet.d/x.toml", &text).join("\n    "))
         })
         .collect();
     insta::assert_snapshot!(shown.join("\n"));
@@ -446,9 +395,7 @@ fn fleets_that_cannot_be_meant_are_errors() {
 fn other_files_that_cannot_be_meant_are_errors() {
     let waiver = |body: &str| format!("schema = \"countersign/waiver/1\"\n[[waive]]\n{body}");
     let good = "reason = \"r\"\nowner = \"o\"\nuntil = \"2026-12-31\"\n";
-    let lock = |body: &str| {
-        format!("schema = \"countersign/lock/1\"\narch = \"x86_64\"\nreleasever = \"41\"\n{body}")
-    };
+    let lock = |body: &str| format!("schema = \"countersign/lock/1\"\narch = \"x86_64\"\nreleasever = \"41\"\n{body}");
     let policy = |body: &str| format!("schema = \"countersign/policy/1\"\n{body}");
     let cases = [
         ("waivers/x.toml", waiver(&format!("{good}package = \"a\""))),
@@ -456,46 +403,72 @@ fn other_files_that_cannot_be_meant_are_errors() {
         ("waivers/x.toml", waiver(&format!("{good}runners = [\"runner-1\"]\ngroups = [\"none\"]\ncode = \"behnd\""))),
         ("waivers/x.toml", waiver(&format!("{good}runners = [\"runner-01\"]\ncode = \"sideways\""))),
         ("waivers/x.toml", waiver("runners = [\"runner-01\"]\npackage = \"a\"\n")),
-        ("waivers/x.toml", waiver("runners = [\"runner-01\"]\npackage = \"a\"\nreason = \" \"\nowner = \"o\"\nuntil = \"soon\"")),
-        ("waivers/x.toml", waiver("runners = [\"runner-01\"]\npackage = \"a\"\nreason = \"r\"\nowner = \"o\"\nuntil = 2026-02-30")),
-        ("waivers/x.toml", waiver("runners = [\"runner-01\"]\npackage = \"a\"\nreason = \"r\"\nowner = \"o\"\nuntil = 2026-02-20T00:00:00Z")),
+        (
+            "waivers/x.toml",
+            waiver("runners = [\"runner-01\"]\npackage = \"a\"\nreason = \" \"\nowner = \"o\"\nuntil = \"soon\""),
+        ),
+        (
+            "waivers/x.toml",
+            waiver("runners = [\"runner-01\"]\npackage = \"a\"\nreason = \"r\"\nowner = \"o\"\nuntil = 2026-02-30"),
+        ),
+        (
+            "waivers/x.toml",
+            waiver(
+                "runners = [\"runner-01\"]\npackage = \"a\"\nreason = \"r\"\nowner = \"o\"\nuntil = 2026-02-20T00:00:00Z",
+            ),
+        ),
         ("waivers/x.toml", "schema = \"countersign/waiver/1\"\nwaive = {}".to_owned()),
-        ("locks/x.toml", lock("packages = [\"bash-5.2-1.fc41.x86_64\", \"bash-0:5.2-1.fc41.x86_64\", \"bash\", \"a-1-1.pdp11\", \"gpg-pubkey-1-2\"]")),
+        (
+            "locks/x.toml",
+            lock(
+                "packages = [\"bash-5.2-1.fc41.x86_64\", \"bash-0:5.2-1.fc41.x86_64\", \"bash\", \"a-1-1.pdp11\", \"gpg-pubkey-1-2\"]",
+            ),
+        ),
         ("locks/x.toml", "schema = \"countersign/lock/1\"\narch = \"noarch\"".to_owned()),
         ("policy.toml", policy("[observer]\npull_request = \"drafts\"\ncomment = \"no\"\nmetadata_max_age = \"0s\"")),
-        ("policy.toml", policy("[approval]\nrequired = 3\nprotected_required = 2\nproposal_ttl = \"a week\"\nevidence = \"merges\"")),
+        (
+            "policy.toml",
+            policy(
+                "[approval]\nrequired = 3\nprotected_required = 2\nproposal_ttl = \"a week\"\nevidence = \"merges\"",
+            ),
+        ),
         ("policy.toml", policy("[approval]\nrequired = 0")),
-        ("policy.toml", policy("[windows]\nbilders = [\"Mon-Fri 22:00-05:00 Europe/Amsterdam\"]\nbuilders = [\"Mon 1:00-2:00 UTC\"]")),
-        ("policy.toml", policy("[breaker]\nspread_percent = 101\n[protected]\npackages = [\"kernel*\"]\n[drill]\nevery = 30")),
+        (
+            "policy.toml",
+            policy(
+                "[windows]\nbilders = [\"Mon-Fri 22:00-05:00 Europe/Amsterdam\"]\nbuilders = [\"Mon 1:00-2:00 UTC\"]",
+            ),
+        ),
+        (
+            "policy.toml",
+            policy("[breaker]\nspread_percent = 101\n[protected]\npackages = [\"kernel*\"]\n[drill]\nevery = 30"),
+        ),
         ("approvers", format!("*@example.org {KEY}\n")),
         ("approvers", format!("a@example.org,b@example.org {KEY}\n")),
         ("approvers", format!("a@example.org {KEY}\nb@example.org {KEY}\n")),
         ("approvers", format!("*@example.org cert-authority {KEY}\n!x {OTHER_KEY}\n")),
-        ("approvers", "a@example.org\na@example.org namespace=\"git\" ssh-ed25519 AAAA\na ssh-ed25519 AAAA\n".to_owned()),
+        (
+            "approvers",
+            "a@example.org\na@example.org namespace=\"git\" ssh-ed25519 AAAA\na ssh-ed25519 AAAA\n".to_owned(),
+        ),
         ("approvers", "# nobody\n".to_owned()),
-        ("approvers", "a ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAACQCAAAAAAAAAAQ==\na namespaces=git ssh-ed25519 AAAA\n".to_owned()),
+        (
+            "approvers",
+            "a ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAACQCAAAAAAAAAAQ==\na namespaces=git ssh-ed25519 AAAA\n".to_owned(),
+        ),
     ];
-    let shown: Vec<String> = cases
-        .iter()
-        .map(|(path, text)| format!("{text}\n    {}", with(path, text).join("\n    ")))
-        .collect();
+    let shown: Vec<String> =
+        cases.iter().map(|(path, text)| format!("{text}\n    {}", with(path, text).join("\n    "))).collect();
     insta::assert_snapshot!(shown.join("\n"));
 }
 
 #[test]
 fn a_repository_without_fleet_or_with_unreadable_files_says_so() {
     let none = problems(&BTreeMap::new());
-    assert!(
-        none.iter()
-            .any(|p| p.starts_with("fleet.toml error there is no fleet.toml")),
-        "{none:?}"
-    );
+    assert!(none.iter().any(|p| p.starts_with("fleet.toml error there is no fleet.toml")), "{none:?}");
 
     let mut files = example();
-    files.insert(
-        "manifests/builder.toml".to_owned(),
-        b"schema = \"\xff\"".to_vec(),
-    );
+    files.insert("manifests/builder.toml".to_owned(), b"schema = \"\xff\"".to_vec());
     let broken = problems(&files);
     assert_eq!(
         broken,
@@ -517,9 +490,5 @@ fn a_flood_of_problems_is_cut_per_file() {
     }
     let found = with("manifests/base.toml", &text);
     assert_eq!(found.len(), 200);
-    assert!(
-        found[0].contains("more problems than are shown"),
-        "{}",
-        found[0]
-    );
+    assert!(found[0].contains("more problems than are shown"), "{}", found[0]);
 }

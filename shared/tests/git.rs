@@ -3,12 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 #![expect(clippy::print_stdout, reason = "a table says how many of its cases ran")]
 
+mod repositories;
 mod servers;
 
 use countersign_shared::git::snapshot::CANONICAL;
 use countersign_shared::git::write_probe::WriteAnswer;
 use countersign_shared::git::{CommitId, GitError, Limits, Mirror, Reference, Remote, RemoteUrl, SshAccess, Wanted};
-use servers::{READ_ONLY, Sshd, commit, git, repository};
+use repositories::{commit, git, repository};
+use servers::{READ_ONLY, Sshd};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
