@@ -1,45 +1,124 @@
 //! How an observation differs from the manifest in force. Pure: two values in, a list out.
+//!
+//! The way of one runner: [`Compiled`] (the manifest, prepared once for all runners that share it) and an
+//! [`Observation`] go into [`drift`]; out comes a [`Drift`]. Each file judges one thing:
+//!
+//! | file | codes | rule |
+//! |---|---|---|
+//! | `version` | `missing`, `unwanted`, `ahead`, `behind`, `duplicate`, `wrong-arch` | SPEC 2 "Version specs", "Keys", "Install-only" |
+//! | `kernel` | `kernel-mismatch` | SPEC 2 `same-as` |
+//! | `unlisted` | `unlisted` | SPEC 2 `[unlisted]` |
+//! | `lock` | `not-in-lock`, and `missing`, `ahead`, `behind` of closed manifests | SPEC 2 "Locks" |
+//! | `origin` | `wrong-origin` | SPEC 2 `from`, `vendors`, `keys` |
+//! | `chain` | `out-of-band`, `interrupted` | SPEC 3 |
+//! | `host` | `repo-enabled`, `repo-disabled`, `selinux`, `stuck-lock` | SPEC 2 `[host]` |
+//! | `since` | when and by whom, as the runner itself says | SPEC 3 `since` |
+//!
+//! What a failed section would have been needed for is not judged, neither as drift nor as clean: it is in
+//! [`Drift::unjudged`], and then nothing on that runner is remediable.
 
+mod chain;
+mod compiled;
+mod finding;
+mod host;
+mod judge;
+mod kernel;
+mod lock;
+mod origin;
+mod since;
+mod unlisted;
+mod version;
+
+#[cfg(test)]
+mod tests;
+
+pub use compiled::{CompileError, Compiled};
+pub use judge::{drift, drift_since};
+
+use crate::observation::Failure;
 use std::fmt;
 
 /// What kind of difference an item is. The order is that of SPEC 3's table; items are sorted by the code's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Code {
-    /// Wanted, and no instance there.
+    /// Wanted, and no instance there. SPEC 2 "Keys" (a plain name is satisfied by the native arch or noarch) and
+    /// "Install-only" (present iff any instance matches).
     Missing,
-    /// Wanted absent, and there.
+    /// Wanted absent, and there. SPEC 2 "Keys" (plain `absent` means all) and "Install-only" (`absent <spec>`).
     Unwanted,
-    /// Named by no rule.
+    /// Named by no rule. SPEC 2 `[unlisted]`, by dnf's install reason.
     Unlisted,
-    /// Newer than wanted.
+    /// Newer than wanted. SPEC 3: above the upper bound or `=`.
     Ahead,
-    /// Older than wanted.
+    /// Older than wanted. SPEC 3: below the lower bound or `=`.
     Behind,
-    /// Two instances of a package that is not install-only.
+    /// Two instances of a package that is not install-only. SPEC 3.
     Duplicate,
-    /// Only a foreign architecture is installed.
+    /// Only a foreign architecture is installed. SPEC 2 "Keys"; never also `missing`.
     WrongArch,
-    /// Not in the lock of a closed manifest.
+    /// Not in the lock of a closed manifest. SPEC 2 "Locks".
     NotInLock,
-    /// From a repository, vendor or key that is not allowed.
+    /// From a repository, vendor or key that is not allowed. SPEC 2 `from`, `vendors`, `keys`; SPEC 3 on unknown ones.
     WrongOrigin,
-    /// Not the running kernel's version.
+    /// Not the running kernel's version. SPEC 2 `same-as = "running-kernel"`.
     KernelMismatch,
-    /// Changed behind dnf's back.
+    /// Changed behind dnf's back. SPEC 3: dnf's own digest of the set differs from its last completed transaction's.
     OutOfBand,
-    /// dnf was killed in the middle of a transaction.
+    /// dnf was killed in the middle of a transaction. SPEC 3: status `Started` and end 0.
     Interrupted,
-    /// A repository is enabled that should not be.
+    /// A repository is enabled that should not be. SPEC 2 `repositories`.
     RepoEnabled,
-    /// A repository is not enabled that should be.
+    /// A repository is not enabled that should be. SPEC 2 `repositories`.
     RepoDisabled,
-    /// SELinux is not in the wanted mode.
+    /// SELinux is not in the wanted mode. SPEC 2 `selinux`.
     Selinux,
-    /// A dnf or rpm lock has been held for over six hours.
+    /// A dnf or rpm lock has been held for over six hours. SPEC 3.
     StuckLock,
 }
 
 impl Code {
+    /// Every code, in the order of SPEC 3's table.
+    pub const ALL: [Code; 16] = [
+        Code::Missing,
+        Code::Unwanted,
+        Code::Unlisted,
+        Code::Ahead,
+        Code::Behind,
+        Code::Duplicate,
+        Code::WrongArch,
+        Code::NotInLock,
+        Code::WrongOrigin,
+        Code::KernelMismatch,
+        Code::OutOfBand,
+        Code::Interrupted,
+        Code::RepoEnabled,
+        Code::RepoDisabled,
+        Code::Selinux,
+        Code::StuckLock,
+    ];
+
+    /// Reads the stable text.
+    pub fn parse(text: &str) -> Option<Code> {
+        Code::ALL.into_iter().find(|code| code.as_str() == text)
+    }
+
+    /// Whether the code says what is wrong with a package, so that there is at most one of them per name and arch.
+    /// `wrong-origin` and `out-of-band` may come in addition; the rest is about the host.
+    pub const fn is_package_code(self) -> bool {
+        matches!(
+            self,
+            Code::Missing
+                | Code::Unwanted
+                | Code::Unlisted
+                | Code::Ahead
+                | Code::Behind
+                | Code::Duplicate
+                | Code::WrongArch
+                | Code::NotInLock
+                | Code::KernelMismatch
+        )
+    }
+
     /// The stable text.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -90,7 +169,7 @@ pub struct Item {
     /// Whether a transaction could remove it, were it not waived.
     pub remediable: bool,
     /// Why nothing can be proposed for it, as far as the observation itself tells (`reboot`, `reasons-unknown`).
-    pub blocked: Option<crate::observation::Failure>,
+    pub blocked: Option<Failure>,
 }
 
 /// Who changed something, as dnf's history says.
@@ -109,4 +188,25 @@ pub struct Drift {
     pub items: Vec<Item>,
     /// More than half of the packages are external to dnf: nothing of them is removed as unlisted.
     pub reasons_unknown: bool,
+    /// What could not be judged, and why. Neither drift nor clean.
+    pub unjudged: Vec<Unjudged>,
+}
+
+impl Drift {
+    /// Whether every section that the judgement needs was read.
+    pub fn fully_observed(&self) -> bool {
+        self.unjudged.is_empty()
+    }
+}
+
+/// A part of the judgement that did not take place because a section of the observation failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unjudged {
+    /// The section, by its name in [`crate::observation::Observation`].
+    pub section: &'static str,
+    /// Codes of which nothing is known; empty when the section serves other ends, such as protecting the running
+    /// kernel.
+    pub codes: &'static [Code],
+    /// Why the section failed.
+    pub why: Failure,
 }

@@ -1,0 +1,173 @@
+//! When a runner came to be as it is, and who did it, as far as dnf's history and rpm say. SPEC 3 `since` (a), `by`.
+
+use super::By;
+use super::finding::Finding;
+use crate::evr::Evr;
+use crate::manifest::version::VersionSpec;
+use crate::nevra::Nevra;
+use crate::observation::{History, HistoryChange, HistoryEntry, Package};
+use std::collections::HashMap;
+
+/// Where to look for the origin of a difference.
+#[derive(Debug)]
+pub(super) enum Cause<'x> {
+    /// The seen instances came.
+    Brought,
+    /// What is wanted went; if nothing says so, the seen instances came.
+    Removed(Fits<'x>),
+    /// Whichever of the two is later.
+    Either(Fits<'x>),
+    /// Known already.
+    At(i64, Option<By>),
+    /// The runner does not say.
+    Unknown,
+}
+
+/// Which builds of a package count as the wanted one.
+#[derive(Debug)]
+pub(super) enum Fits<'x> {
+    /// Every build: there is no instance at all, so whichever went last left none.
+    Any,
+    /// Those that fit a spec.
+    Spec(&'x VersionSpec),
+    /// These.
+    OneOf(Vec<Evr<'x>>),
+    /// That of the running kernel, `version-release`.
+    VersionRelease(&'x str),
+}
+
+impl Fits<'_> {
+    fn fits(&self, evr: &Evr<'_>) -> bool {
+        match self {
+            Fits::Any => true,
+            Fits::Spec(spec) => spec.matches(evr),
+            Fits::OneOf(builds) => builds.iter().any(|build| build.cmp_rpm(evr).is_eq()),
+            Fits::VersionRelease(text) => super::kernel::is_version_release(evr, text),
+        }
+    }
+}
+
+/// dnf's history, by the names that drifted. Built only when something has.
+pub(super) struct Past<'h> {
+    changes: HashMap<&'h str, Vec<Change<'h>>, foldhash::fast::RandomState>,
+    native: Option<&'h str>,
+}
+
+struct Change<'h> {
+    entry: &'h HistoryEntry<'h>,
+    nevra: Nevra<'h>,
+    incoming: bool,
+}
+
+impl<'h> Past<'h> {
+    pub(super) fn new(history: Option<&'h History<'h>>, native: Option<&'h str>, findings: &[Finding<'h>]) -> Self {
+        let mut changes: HashMap<&'h str, Vec<Change<'h>>, _> = HashMap::default();
+        let entries = history.map_or(&[][..], |h| &h.entries);
+        if !entries.is_empty() {
+            for name in findings.iter().filter_map(|f| f.package) {
+                changes.entry(name).or_default();
+            }
+        }
+        if !changes.is_empty() {
+            for entry in entries {
+                for change in &entry.changes {
+                    collect(&mut changes, entry, change);
+                }
+            }
+        }
+        Self { changes, native }
+    }
+
+    /// Unix seconds and author of what `finding` shows.
+    pub(super) fn origin(&self, finding: &Finding<'h>) -> (Option<i64>, Option<By>) {
+        let brought = || self.newest_brought(finding.seen.instances());
+        match &finding.cause {
+            Cause::Brought => split(brought()),
+            Cause::Removed(fits) => split(self.removed(finding, fits).or_else(brought)),
+            Cause::Either(fits) => {
+                split([self.removed(finding, fits), brought()].into_iter().flatten().max_by_key(|(time, _)| *time))
+            }
+            Cause::At(time, by) => (Some(*time), by.clone()),
+            Cause::Unknown => (None, None),
+        }
+    }
+
+    fn of(&self, name: Option<&str>) -> &[Change<'h>] {
+        name.and_then(|name| self.changes.get(name)).map_or(&[], Vec::as_slice)
+    }
+
+    fn newest_brought(&self, instances: &[&Package<'h>]) -> Option<(i64, Option<By>)> {
+        instances.iter().map(|instance| self.brought(instance)).max_by_key(|(time, _)| *time)
+    }
+
+    /// The newest transaction that brought this very instance: rpm's install time lies within it. A transaction that
+    /// only names it (a change of reason, an older install of the same build) did not bring it.
+    fn brought(&self, instance: &Package<'h>) -> (i64, Option<By>) {
+        let at = instance.install_time;
+        self.of(Some(instance.nevra.name))
+            .iter()
+            .filter(|change| change.incoming && change.nevra == instance.nevra)
+            .map(|change| change.entry)
+            .find(|entry| entry.begin <= at && (entry.end == 0 || at <= entry.end))
+            .map_or((at, None), |entry| (end_or(entry, at), Some(by(entry))))
+    }
+
+    /// The newest transaction that took the wanted builds away, unless dnf brought one back later: then it went behind
+    /// dnf's back, and nobody is named.
+    fn removed(&self, finding: &Finding<'h>, fits: &Fits<'_>) -> Option<(i64, Option<By>)> {
+        let relevant = |change: &&Change<'h>| {
+            let arch_fits = match (finding.arch, self.native) {
+                (Some(arch), _) => change.nevra.arch == arch,
+                (None, Some(native)) => super::version::is_native(change.nevra.arch, Some(native)),
+                (None, None) => true,
+            };
+            arch_fits && fits.fits(&change.nevra.evr)
+        };
+        let mut changes = self
+            .of(finding.package)
+            .iter()
+            .filter(relevant)
+            // An incoming package of a transaction that failed may never have arrived.
+            .filter(|change| !change.incoming || change.entry.completed)
+            .peekable();
+        let newest = changes.peek()?.entry;
+        changes
+            .take_while(|change| std::ptr::eq(change.entry, newest))
+            .all(|change| !change.incoming)
+            .then(|| (end_or(newest, newest.begin), Some(by(newest))))
+    }
+}
+
+fn collect<'h>(
+    changes: &mut HashMap<&'h str, Vec<Change<'h>>, foldhash::fast::RandomState>,
+    entry: &'h HistoryEntry<'h>,
+    change: &'h HistoryChange,
+) {
+    let Some(of_name) = name_of(&change.nevra).and_then(|name| changes.get_mut(name)) else {
+        return;
+    };
+    if let Ok(nevra) = Nevra::parse(&change.nevra) {
+        of_name.push(Change { entry, nevra, incoming: change.incoming });
+    }
+}
+
+/// The name in a NEVRA, without checking the rest: most changes of a history are about packages that did not drift.
+fn name_of(nevra: &str) -> Option<&str> {
+    let (rest, _release) = nevra.rsplit_once('-')?;
+    Some(rest.rsplit_once('-')?.0)
+}
+
+fn split(found: Option<(i64, Option<By>)>) -> (Option<i64>, Option<By>) {
+    match found {
+        Some((time, by)) => (Some(time), by),
+        None => (None, None),
+    }
+}
+
+fn end_or(entry: &HistoryEntry<'_>, otherwise: i64) -> i64 {
+    if entry.end == 0 { otherwise } else { entry.end }
+}
+
+pub(super) fn by(entry: &HistoryEntry<'_>) -> By {
+    By { user: entry.user.clone(), command: entry.command.clone().into_owned() }
+}

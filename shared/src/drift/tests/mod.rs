@@ -1,0 +1,14 @@
+//! Tables over every code and every sentence of SPEC 2 "Keys", "Install-only", "gpg-pubkey" and SPEC 3.
+
+mod chain;
+mod host;
+mod incident;
+mod kernel;
+mod lock;
+mod origin;
+mod properties;
+mod since;
+mod story;
+mod unjudged;
+mod unlisted;
+mod version;
