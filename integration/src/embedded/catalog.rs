@@ -2,7 +2,7 @@
 
 use super::names::{EPOCHS, FAMILIES, MULTILIB};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// How many package instances a full-size build runner has.
@@ -118,6 +118,11 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]]).map(char::from).collect()
 }
 
+/// Names of the packages that the story of the incident is about.
+pub(super) fn names_of_the_story() -> BTreeSet<String> {
+    of_the_story().into_iter().map(|p| p.name).collect()
+}
+
 /// The packages that the story of the incident is about, as they should be.
 fn of_the_story() -> Vec<FakePackage> {
     let mut list = Vec::new();
@@ -161,9 +166,14 @@ pub fn catalog(count: usize) -> Vec<FakePackage> {
         Some(folder) => real(Path::new(&folder)),
         None => Vec::new(),
     };
-    for package in rest.into_iter().chain(generated()) {
+    let story: BTreeMap<String, FakePackage> = list.iter().map(|p| (p.name.clone(), p.clone())).collect();
+    for mut package in rest.into_iter().chain(generated()) {
         if list.len() >= count {
             break;
+        }
+        if let Some(native) = story.get(&package.name) {
+            // Both builds of one package are of one version.
+            package = FakePackage { arch: package.arch, ..native.clone() }.because(DEPENDENCY);
         }
         if seen.insert((package.name.clone(), package.arch.clone())) {
             list.push(package);

@@ -1,7 +1,9 @@
 //! The incident, planted on nine fake machines, and the list of what an observer must find.
 
 use super::answer::FakeAnswers;
-use super::catalog::{ARCH, DEPENDENCY, FULL_SIZE, FakePackage, GROUP, RUNNING_KERNEL, USER, catalog};
+use super::catalog::{
+    ARCH, DEPENDENCY, FULL_SIZE, FakePackage, GROUP, RUNNING_KERNEL, USER, catalog, names_of_the_story,
+};
 use super::fault::Fault;
 use super::machine::{Change, FakeMachine};
 use super::server::FakeRunner;
@@ -17,12 +19,12 @@ const AGENT: (u32, &str) = (1100, "fleet-agent");
 pub struct Planted {
     /// Name of the runner.
     pub runner: &'static str,
-    /// Package and code; the package is empty for host items.
-    pub package: &'static str,
+    /// Name of the package; empty for host items.
+    pub package: String,
     /// Drift code.
     pub code: &'static str,
     /// Login name of who did it, where dnf knows.
-    pub by: Option<&'static str>,
+    pub by: Option<String>,
 }
 
 /// A runner of the story.
@@ -86,6 +88,11 @@ pub fn at_scale(count: usize, packages: Vec<FakePackage>, now: i64) -> Vec<FakeR
 }
 
 impl Chapter {
+    /// The machine behind it.
+    pub fn machine(&self) -> &FakeMachine {
+        &self.machine
+    }
+
     /// What serves it. A runner that cannot be observed has a machine behind it all the same.
     pub fn runner(&self) -> FakeRunner {
         FakeRunner { name: self.runner.to_owned(), answers: FakeAnswers::of(&self.machine), fault: self.fault }
@@ -98,13 +105,9 @@ pub fn lived_in(packages: Vec<FakePackage>, now: i64) -> FakeMachine {
     const PER_WEEK: usize = 12;
     let installed = now - 200 * DAY;
     let mut machine = FakeMachine::new(packages, RUNNING_KERNEL, installed);
-    let movable: Vec<FakePackage> = machine
-        .packages
-        .iter()
-        .filter(|p| p.reason == DEPENDENCY && !p.install_only() && !p.name.contains("llvm"))
-        .filter(|p| !p.name.starts_with("clang") && p.name != "lld" && p.name != "compiler-rt")
-        .cloned()
-        .collect();
+    let story = names_of_the_story();
+    let movable: Vec<FakePackage> =
+        machine.packages.iter().filter(|p| p.reason == DEPENDENCY && !story.contains(&p.name)).cloned().collect();
     for week in 0..WEEKS {
         let first = usize::try_from(week).unwrap_or(0) * PER_WEEK;
         let changes = movable
@@ -147,7 +150,10 @@ fn broken(
 }
 
 fn found(runner: &'static str, items: &[(&'static str, &'static str, Option<&'static str>)]) -> Vec<Planted> {
-    items.iter().map(|&(package, code, by)| Planted { runner, package, code, by }).collect()
+    items
+        .iter()
+        .map(|&(package, code, by)| Planted { runner, package: package.to_owned(), code, by: by.map(str::to_owned) })
+        .collect()
 }
 
 /// The toolchain of the manifest's llvm, in another version.
@@ -219,7 +225,7 @@ fn agent_downgrade(runner: &'static str, base: &FakeMachine, now: i64) -> Chapte
 fn left_behind(runner: &'static str, base: &FakeMachine, now: i64) -> Chapter {
     let mut machine = base.clone();
     machine.dnf(
-        now - 41 * DAY,
+        now - 14 * DAY,
         TOMASZ,
         "dnf5 install gcc-toolset-13",
         vec![
@@ -292,7 +298,7 @@ fn killed(runner: &'static str, base: &FakeMachine, now: i64) -> Chapter {
     Chapter {
         runner,
         happened: "dnf was killed in the middle of an agent's transaction",
-        found: found(runner, &[("", "interrupted", None), ("tenant-x-tools", "out-of-band", None)]),
+        found: found(runner, &[("", "interrupted", Some(AGENT.1)), ("tenant-x-tools", "out-of-band", Some(AGENT.1))]),
         failure: None,
         machine,
         fault: None,
