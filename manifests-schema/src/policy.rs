@@ -165,9 +165,7 @@ impl Default for ProtectedTable {
             "systemd",
             "util-linux",
         ];
-        Self {
-            packages: names.map(str::to_owned).to_vec(),
-        }
+        Self { packages: names.map(str::to_owned).to_vec() }
     }
 }
 
@@ -222,8 +220,6 @@ pub struct DrillTable {
 
 impl Default for DrillTable {
     fn default() -> Self {
-        Self {
-            every: "30d".to_owned(),
-        }
+        Self { every: "30d".to_owned() }
     }
 }

@@ -1,9 +1,8 @@
 //! Problems in files that people write: file, line, column, the line with a caret, and one hint.
 
-use anstyle::{AnsiColor, Style};
-use std::fmt::{self, Write as _};
+use crate::terminal::{Failure, Palette, visible, width};
+use std::fmt;
 use std::ops::Range;
-use unicode_width::UnicodeWidthChar;
 
 /// Columns of a source line that are shown around the caret.
 const WINDOW: usize = 100;
@@ -40,7 +39,7 @@ pub struct Diagnostic {
     pub column: u32,
     /// Bytes of the file that it is about.
     pub span: Range<usize>,
-    /// What is wrong, in one sentence. May hold text of the file; [`Diagnostic::render`] escapes it.
+    /// What is wrong, in one sentence. May hold text of the file, so it is escaped wherever it is shown.
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
@@ -59,15 +58,6 @@ pub struct Excerpt {
     pub width: usize,
 }
 
-/// Whether a rendering may use colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Colour {
-    /// Plain text.
-    Never,
-    /// ANSI colours.
-    Always,
-}
-
 impl Diagnostic {
     /// A problem with a file as a whole.
     pub fn whole_file(severity: Severity, file: &str, message: impl Into<String>, hint: Option<String>) -> Self {
@@ -83,63 +73,24 @@ impl Diagnostic {
         }
     }
 
-    /// `file:line:column`, escaped; the file alone when the problem is with all of it.
+    /// `file:line:column`; the file alone when the problem is with all of it. Not escaped.
     pub fn at(&self) -> String {
-        let mut at = String::new();
-        escape(&self.file, &mut at);
-        if self.line > 0 {
-            let _ = write!(at, ":{}:{}", self.line, self.column);
+        match self.line {
+            0 => self.file.clone(),
+            line => format!("{}:{line}:{}", self.file, self.column),
         }
-        at
     }
 
     /// The problem as people read it, several lines, with a newline at the end.
-    pub fn render(&self, colour: Colour) -> String {
-        let paint = |style: Style| match colour {
-            Colour::Never => Style::new(),
-            Colour::Always => style,
-        };
-        let strong = paint(Style::new().bold());
-        let loud = paint(
-            match self.severity {
-                Severity::Error => AnsiColor::Red.on_default(),
-                Severity::Warning => AnsiColor::Yellow.on_default(),
-            }
-            .bold(),
-        );
-        let quiet = paint(AnsiColor::Blue.on_default().bold());
-        let mut message = String::new();
-        escape(&self.message, &mut message);
-        let mut out = String::new();
-        let _ = writeln!(out, "{loud}{}{loud:#}{strong}: {message}{strong:#}", self.severity.as_str());
-        let number = self.line.to_string();
-        let gutter = if self.line > 0 { number.len() } else { 1 };
-        let _ = writeln!(out, "{:gutter$}{quiet}-->{quiet:#} {}", "", self.at());
-        if let Some(excerpt) = &self.excerpt {
-            let _ = writeln!(out, "{:gutter$} {quiet}|{quiet:#}", "");
-            let _ = writeln!(out, "{quiet}{number} |{quiet:#} {}", excerpt.text);
-            let _ = writeln!(
-                out,
-                "{:gutter$} {quiet}|{quiet:#} {:offset$}{loud}{}{loud:#}",
-                "",
-                "",
-                "^".repeat(excerpt.width),
-                offset = excerpt.offset,
-            );
-        }
-        if let Some(hint) = &self.hint {
-            let mut text = String::new();
-            escape(hint, &mut text);
-            let _ = writeln!(out, "{:gutter$} {quiet}={quiet:#} {strong}hint{strong:#}: {text}", "");
-        }
-        out
+    pub fn text(&self, columns: usize, palette: Palette) -> String {
+        Failure::from(self).text(columns, palette)
     }
 }
 
-/// Plain, as [`Diagnostic::render`] without colours.
+/// Plain, 100 columns wide.
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.render(Colour::Never))
+        f.write_str(&self.text(100, Palette::Plain))
     }
 }
 
@@ -240,9 +191,9 @@ impl<'a> Source<'a> {
             text.push_str("...");
         }
         escape(before_shown, &mut text);
-        let offset = columns(&text);
+        let offset = width(&text);
         escape(marked_shown, &mut text);
-        let width = (columns(&text) - offset).max(1);
+        let marked_width = (width(&text) - offset).max(1);
         if marked_shown.len() < marked.len() {
             text.push_str("...");
         } else {
@@ -251,7 +202,7 @@ impl<'a> Source<'a> {
                 text.push_str("...");
             }
         }
-        Excerpt { text, offset, width }
+        Excerpt { text, offset, width: marked_width }
     }
 }
 
@@ -265,29 +216,14 @@ fn tail(text: &str, characters: usize) -> &str {
     &text[start.map_or(text.len(), |(index, _)| index)..]
 }
 
-fn columns(text: &str) -> usize {
-    text.chars().map(|c| c.width().unwrap_or(0)).sum()
-}
-
-/// Appends a text so that nothing in it can move a cursor, hide or reorder what is shown.
-pub fn escape(text: &str, out: &mut String) {
-    for c in text.chars() {
-        match c {
-            '\t' => out.push_str("    "),
-            c if is_unsafe(c) => {
-                let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
-            }
-            c => out.push(c),
+/// Appends a part of a line so that nothing in it can move a cursor, hide or reorder what is shown.
+fn escape(text: &str, out: &mut String) {
+    for (index, part) in text.split('\t').enumerate() {
+        if index > 0 {
+            out.push_str("    ");
         }
+        out.push_str(&visible(part));
     }
-}
-
-/// Control characters, line separators, and the invisible characters that reorder or hide text.
-fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(u32::from(c),
-            0xad | 0x61c | 0x180e | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f
-            | 0xfeff | 0xfff9..=0xfffb | 0xe0000..=0xe0fff)
 }
 
 /// The candidate that a misspelt word most likely means.

@@ -4,6 +4,8 @@
 use countersign_shared::diagnostic::{Diagnostic, Severity};
 use countersign_shared::manifest::Canonical;
 use countersign_shared::manifest::effective::{Disposal, PackageKey};
+use countersign_shared::manifest::policy::Policy;
+use countersign_shared::terminal::Palette;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -270,12 +272,68 @@ fn a_problem_is_shown_with_its_line_and_a_caret() {
     let mut files = example();
     files.insert(
         "manifests/base.toml".to_owned(),
-        "schema = \"countersign/manifest/1\"\n[packages]\nbash = { versoin = \">= 5\" } # \u{1b}[31m\u{202e}\n"
+        "schema = \"countersign/manifest/1\"\n[packages]\nbash = { versoin = \">= 5\" } # \u{202e}\n"
             .as_bytes()
             .to_vec(),
     );
     let errors = Canonical::load(&files).unwrap_err();
     insta::assert_snapshot!(errors[0].to_string());
+    let coloured = errors[0].text(100, Palette::Coloured);
+    assert_ne!(coloured, errors[0].to_string());
+    assert_eq!(without_colours(&coloured), errors[0].to_string(), "colours add nothing but colours");
+    files.insert(
+        "manifests/base.toml".to_owned(),
+        b"schema = \"countersign/manifest/1\"\n[packages]\n'a.i866' = '*'".to_vec(),
+    );
+    let canonical = Canonical::load(&files).unwrap();
+    insta::assert_snapshot!("a_warning_says_that_it_is_one", canonical.warnings()[0].to_string());
+}
+
+/// Without `ESC [ ... m`.
+fn without_colours(text: &str) -> String {
+    let mut parts = text.split('\u{1b}');
+    let first = parts.next().unwrap().to_owned();
+    parts.fold(first, |plain, part| plain + part.split_once('m').unwrap().1)
+}
+
+#[test]
+fn every_problem_has_a_hint() {
+    let mut files = example();
+    for (path, text) in [
+        (
+            "manifests/base.toml",
+            "schema = 1\ninclude = 1\npackages = 1\nunlisted = 1\nhost = { vendors = [\"\"], modules = [1] }\n",
+        ),
+        (
+            "policy.toml",
+            "observer = { settle = \"2\", comment = 1, pull_request = 1 }\nwindows = { builders = 1, x = [1] }\n",
+        ),
+        (
+            "waivers/x.toml",
+            "schema = \"countersign/waiver/1\"\n[[waive]]\nrunners = [\"zzz\"]\ngroups = [\"zzz\"]\nuntil = 1\n",
+        ),
+    ] {
+        files.insert(path.to_owned(), text.as_bytes().to_vec());
+    }
+    let errors = Canonical::load(&files).unwrap_err();
+    assert!(errors.len() > 15, "{}", errors.len());
+    for error in errors {
+        assert!(error.hint.is_some(), "{error}");
+        assert!(error.line > 0 && error.excerpt.is_some(), "{error}");
+    }
+}
+
+#[test]
+fn the_policy_in_force_is_shown_with_every_default_and_reads_back() {
+    let canonical = Canonical::load(&example()).unwrap();
+    let shown = canonical.policy.to_toml();
+    let mut files = example();
+    files.insert("policy.toml".to_owned(), shown.clone().into_bytes());
+    let again = Canonical::load(&files).unwrap();
+    assert_eq!(again.policy, canonical.policy);
+    insta::assert_snapshot!(Policy::default().to_toml());
+    files.insert("policy.toml".to_owned(), Policy::default().to_toml().into_bytes());
+    assert_eq!(Canonical::load(&files).unwrap().policy, Policy::default());
 }
 
 #[test]

@@ -30,12 +30,7 @@ pub struct Approver {
 }
 
 /// Options that allowed_signers has; all but the first take a value in quotes.
-const OPTIONS: &[&str] = &[
-    "cert-authority",
-    "namespaces",
-    "valid-after",
-    "valid-before",
-];
+const OPTIONS: &[&str] = &["cert-authority", "namespaces", "valid-after", "valid-before"];
 
 pub(super) fn read(source: &Source<'_>, findings: &mut Findings) -> Approvers {
     let mut entries = Vec::new();
@@ -61,12 +56,7 @@ pub(super) fn read(source: &Source<'_>, findings: &mut Findings) -> Approvers {
                 format!("the key of `{}` is also that of `{owner}`", entry.principal),
                 "one key is one person: give each their own",
             ),
-            Some(_) => findings.warning(
-                source,
-                &span,
-                "this key is listed twice",
-                "remove one of the lines",
-            ),
+            Some(_) => findings.warning(source, &span, "this key is listed twice", "remove one of the lines"),
             None => {
                 owners.insert(key, entry.principal.clone());
             }
@@ -81,18 +71,10 @@ pub(super) fn read(source: &Source<'_>, findings: &mut Findings) -> Approvers {
             "add lines such as `ada@example.org ssh-ed25519 AAAA...`",
         );
     }
-    Approvers {
-        text: source.text().to_owned(),
-        entries,
-    }
+    Approvers { text: source.text().to_owned(), entries }
 }
 
-fn read_line(
-    source: &Source<'_>,
-    span: &Range<usize>,
-    line: &str,
-    findings: &mut Findings,
-) -> Option<Approver> {
+fn read_line(source: &Source<'_>, span: &Range<usize>, line: &str, findings: &mut Findings) -> Option<Approver> {
     let mut refuse = |message: String, hint: &str| -> Option<Approver> {
         findings.error(source, span, message, hint);
         None
@@ -109,20 +91,11 @@ fn read_line(
             return refuse("the line has no key".to_owned(), form);
         };
         for option in split_options(options) {
-            let (name, value) = option
-                .split_once('=')
-                .map_or((option, None), |(n, v)| (n, Some(v)));
-            let Some(known) = OPTIONS
-                .iter()
-                .find(|known| known.eq_ignore_ascii_case(name))
-            else {
-                return refuse(
-                    format!("`{name}` is neither an option nor the type of a key"),
-                    form,
-                );
+            let (name, value) = option.split_once('=').map_or((option, None), |(n, v)| (n, Some(v)));
+            let Some(known) = OPTIONS.iter().find(|known| known.eq_ignore_ascii_case(name)) else {
+                return refuse(format!("`{name}` is neither an option nor the type of a key"), form);
             };
-            let quoted =
-                value.is_some_and(|v| v.len() >= 2 && v.starts_with('"') && v.ends_with('"'));
+            let quoted = value.is_some_and(|v| v.len() >= 2 && v.starts_with('"') && v.ends_with('"'));
             match *known {
                 "cert-authority" if value.is_none() => authority = true,
                 "cert-authority" => {
@@ -157,18 +130,12 @@ fn read_line(
             "patterns are for lines with `cert-authority`; name the person",
         );
     }
-    Some(Approver {
-        principal: principal.to_owned(),
-        authority,
-        key,
-    })
+    Some(Approver { principal: principal.to_owned(), authority, key })
 }
 
 /// Whether the text begins with something that can only be meant as the type of a key.
 fn is_key_type(text: &str) -> bool {
-    ["ssh-", "ecdsa-", "sk-"]
-        .iter()
-        .any(|prefix| text.starts_with(prefix))
+    ["ssh-", "ecdsa-", "sk-"].iter().any(|prefix| text.starts_with(prefix))
 }
 
 /// The first word, blanks within double quotes not counting as its end, and what follows.

@@ -69,10 +69,7 @@ pub fn is_relevant(path: &str) -> bool {
 }
 
 fn purpose(path: &str) -> Option<Purpose> {
-    let below = |folder: &str| {
-        path.strip_prefix(folder)
-            .is_some_and(|rest| rest.ends_with(".toml"))
-    };
+    let below = |folder: &str| path.strip_prefix(folder).is_some_and(|rest| rest.ends_with(".toml"));
     match path {
         "fleet.toml" => Some(Purpose::Fleet),
         "policy.toml" => Some(Purpose::Policy),
@@ -137,25 +134,13 @@ impl Canonical {
             .iter()
             .map(|source| (source.file().to_owned(), lock::read(source, &mut findings)))
             .collect();
-        check_locks(
-            &manifests,
-            &manifest_sources,
-            &locks,
-            &unreadable,
-            &mut findings,
-        );
+        check_locks(&manifests, &manifest_sources, &locks, &unreadable, &mut findings);
 
         let policy = match sources("policy") {
-            [source, ..] => policy::read(
-                source,
-                fleet.groups.keys().map(String::as_str),
-                &mut findings,
-            ),
+            [source, ..] => policy::read(source, fleet.groups.keys().map(String::as_str), &mut findings),
             [] => Policy::default(),
         };
-        let approvers = sources("approvers")
-            .first()
-            .map(|source| approvers::read(source, &mut findings));
+        let approvers = sources("approvers").first().map(|source| approvers::read(source, &mut findings));
         if approvers.is_none() && !unreadable.contains("approvers") {
             findings.push(Diagnostic::whole_file(
                 Severity::Warning,
@@ -164,10 +149,8 @@ impl Canonical {
                 Some("list the people in it: `ada@example.org ssh-ed25519 AAAA...`".to_owned()),
             ));
         }
-        let waivers: Vec<Waiver> = sources("waiver")
-            .iter()
-            .flat_map(|source| waiver::read(source, &fleet, &mut findings))
-            .collect();
+        let waivers: Vec<Waiver> =
+            sources("waiver").iter().flat_map(|source| waiver::read(source, &fleet, &mut findings)).collect();
 
         let effective = merge_all(&fleet, &manifests, &locks, &manifest_sources, &mut findings);
         let failed = findings.has_errors();
@@ -179,16 +162,10 @@ impl Canonical {
         let mut waivers_of_group: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (index, waiver) in waivers.iter().enumerate() {
             for runner in &waiver.runners {
-                waivers_of_runner
-                    .entry(runner.clone())
-                    .or_default()
-                    .push(index);
+                waivers_of_runner.entry(runner.clone()).or_default().push(index);
             }
             for group in &waiver.groups {
-                waivers_of_group
-                    .entry(group.clone())
-                    .or_default()
-                    .push(index);
+                waivers_of_group.entry(group.clone()).or_default().push(index);
             }
         }
         Ok(Self {
@@ -215,31 +192,16 @@ impl Canonical {
         match self.effective.get(&inputs) {
             Some(effective) => Arc::clone(effective),
             // A runner of another fleet: its manifests are merged as they are here.
-            None => Arc::new(
-                Standing::new(&inputs, &self.manifests)
-                    .merge(&BTreeMap::new())
-                    .0,
-            ),
+            None => Arc::new(Standing::new(&inputs, &self.manifests).merge(&BTreeMap::new()).0),
         }
     }
 
     /// The waivers for a runner, by name or by group, valid or not.
     pub fn waivers_for(&self, runner: &Runner) -> Vec<&Waiver> {
         let by_name = self.waivers_of_runner.get(&runner.name);
-        let by_group = runner
-            .groups
-            .iter()
-            .filter_map(|group| self.waivers_of_group.get(group));
-        let indices: BTreeSet<usize> = by_name
-            .into_iter()
-            .chain(by_group)
-            .flatten()
-            .copied()
-            .collect();
-        indices
-            .into_iter()
-            .map(|index| &self.waivers[index])
-            .collect()
+        let by_group = runner.groups.iter().filter_map(|group| self.waivers_of_group.get(group));
+        let indices: BTreeSet<usize> = by_name.into_iter().chain(by_group).flatten().copied().collect();
+        indices.into_iter().map(|index| &self.waivers[index]).collect()
     }
 
     /// Which rules a runner has for a package, and on which way each reached it.
@@ -256,10 +218,7 @@ impl Canonical {
                 })
                 .collect()
         };
-        Why {
-            in_force: origins(in_force),
-            overridden: origins(overridden),
-        }
+        Why { in_force: origins(in_force), overridden: origins(overridden) }
     }
 
     /// The shortest way from a runner to a manifest.
@@ -283,12 +242,7 @@ impl Canonical {
             if !seen.insert(last.clone()) {
                 continue;
             }
-            for include in self
-                .manifests
-                .get(last)
-                .into_iter()
-                .flat_map(|m| &m.includes)
-            {
+            for include in self.manifests.get(last).into_iter().flat_map(|m| &m.includes) {
                 let mut longer = chain.clone();
                 longer.push(include.name.clone());
                 open.push_back(longer);
@@ -299,14 +253,9 @@ impl Canonical {
 }
 
 fn inputs(runner: &Runner, fleet: &Fleet) -> Inputs {
-    let groups = runner
-        .groups
-        .iter()
-        .filter_map(|group| fleet.groups.get(group));
+    let groups = runner.groups.iter().filter_map(|group| fleet.groups.get(group));
     Inputs {
-        groups: groups
-            .flat_map(|group| group.manifests.iter().cloned())
-            .collect(),
+        groups: groups.flat_map(|group| group.manifests.iter().cloned()).collect(),
         own: runner.manifests.iter().cloned().collect(),
     }
 }
@@ -323,23 +272,12 @@ fn merge_all(
     let mut used = BTreeSet::new();
     for runner in &fleet.runners {
         used.extend(runner.groups.iter().map(String::as_str));
-        wanted
-            .entry(inputs(runner, fleet))
-            .or_insert_with(|| format!("runner {}", runner.name));
+        wanted.entry(inputs(runner, fleet)).or_insert_with(|| format!("runner {}", runner.name));
     }
-    for (name, group) in fleet
-        .groups
-        .iter()
-        .filter(|(name, _)| !used.contains(name.as_str()))
-    {
+    for (name, group) in fleet.groups.iter().filter(|(name, _)| !used.contains(name.as_str())) {
         let groups = group.manifests.iter().cloned().collect();
-        let inputs = Inputs {
-            groups,
-            own: BTreeSet::new(),
-        };
-        wanted
-            .entry(inputs)
-            .or_insert_with(|| format!("group {name}"));
+        let inputs = Inputs { groups, own: BTreeSet::new() };
+        wanted.entry(inputs).or_insert_with(|| format!("group {name}"));
     }
     let mut conflicts: BTreeMap<Conflict, String> = BTreeMap::new();
     let mut merged = BTreeMap::new();
@@ -356,12 +294,7 @@ fn merge_all(
     merged
 }
 
-fn report_conflict(
-    conflict: &Conflict,
-    whose: &str,
-    sources: &BTreeMap<&str, &Source<'_>>,
-    findings: &mut Findings,
-) {
+fn report_conflict(conflict: &Conflict, whose: &str, sources: &BTreeMap<&str, &Source<'_>>, findings: &mut Findings) {
     let Some(source) = sources.get(conflict.manifests[1].as_str()) else {
         return;
     };
@@ -387,9 +320,7 @@ fn check_locks(
     findings: &mut Findings,
 ) {
     for manifest in manifests.values() {
-        let Some((Value::Word(path), Place { line, column, .. })) =
-            manifest.settings.get(&Setting::Lock)
-        else {
+        let Some((Value::Word(path), Place { line, column, .. })) = manifest.settings.get(&Setting::Lock) else {
             continue;
         };
         if locks.contains_key(path) || unreadable.contains(path.as_str()) {
@@ -397,9 +328,7 @@ fn check_locks(
         }
         if let Some(source) = sources.get(manifest.name.as_str()) {
             let hint = match read::suggestion(path, locks.keys().map(String::as_str)) {
-                hint if hint.is_empty() => {
-                    "locks are paths such as `locks/builder.toml`".to_owned()
-                }
+                hint if hint.is_empty() => "locks are paths such as `locks/builder.toml`".to_owned(),
                 hint => hint,
             };
             let span = source.span_at(*line, *column, path);

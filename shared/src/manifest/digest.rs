@@ -17,9 +17,10 @@ impl Effective {
                 (key.to_string(), rule)
             })
             .collect();
-        let lock = self.lock.as_ref().map(|lock| {
-            json!({ "arch": lock.arch, "packages": lock.packages, "releasever": lock.releasever })
-        });
+        let lock = self
+            .lock
+            .as_ref()
+            .map(|lock| json!({ "arch": lock.arch, "packages": lock.packages, "releasever": lock.releasever }));
         let document = json!({
             "host": {
                 "keys": self.host.keys,

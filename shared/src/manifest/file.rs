@@ -2,7 +2,7 @@
 
 use super::effective::{Disposal, PackageKey, Place, Ruling};
 use super::read::{Findings, Scope, Text, document, place, suggestion};
-use super::rule::{is_id, parse_key, parse_ruling, word_list};
+use super::rule::{REPOSITORY_ID, is_id, parse_key, parse_ruling, word_list};
 use crate::diagnostic::Source;
 use countersign_manifests_schema::manifest::MANIFEST_SCHEMA;
 use std::collections::{BTreeMap, BTreeSet};
@@ -83,17 +83,13 @@ pub(super) fn read(source: &Source<'_>, findings: &mut Findings) -> Manifest {
     document(source, MANIFEST_SCHEMA, findings, |scope, findings| {
         let mut manifest = Manifest {
             name: name_of(source.file()).unwrap_or_default().to_owned(),
-            owner: scope
-                .text("owner", findings)
-                .map(|text| text.value.to_owned()),
+            owner: scope.text("owner", findings).map(|text| text.value.to_owned()),
             ..Manifest::default()
         };
         manifest.includes = read_includes(scope, findings);
         if let Some(text) = scope.text("lock", findings) {
             let value = Value::Word(text.value.to_owned());
-            manifest
-                .settings
-                .insert(Setting::Lock, (value, place(source, &text.span)));
+            manifest.settings.insert(Setting::Lock, (value, place(source, &text.span)));
         }
         if let Some(mut table) = scope.table("packages", findings) {
             let entries: Vec<_> = table.entries().collect();
@@ -123,10 +119,7 @@ fn read_includes(scope: &mut Scope<'_>, findings: &mut Findings) -> Vec<Include>
     let mut includes = Vec::new();
     for text in scope.texts("include", findings).unwrap_or_default() {
         if text.value.ends_with(".toml") || text.value.starts_with("manifests/") {
-            let name = text
-                .value
-                .trim_start_matches("manifests/")
-                .trim_end_matches(".toml");
+            let name = text.value.trim_start_matches("manifests/").trim_end_matches(".toml");
             findings.error(
                 source,
                 &text.span,
@@ -134,29 +127,16 @@ fn read_includes(scope: &mut Scope<'_>, findings: &mut Findings) -> Vec<Include>
                 format!("write `{name}`"),
             );
         } else if !seen.insert(text.value) {
-            findings.warning(
-                source,
-                &text.span,
-                format!("`{}` is included twice", text.value),
-                "remove one",
-            );
+            findings.warning(source, &text.span, format!("`{}` is included twice", text.value), "remove one");
         } else {
-            includes.push(Include {
-                name: text.value.to_owned(),
-                place: place(source, &text.span),
-                span: text.span,
-            });
+            includes.push(Include { name: text.value.to_owned(), place: place(source, &text.span), span: text.span });
         }
     }
     includes
 }
 
 fn read_unlisted(manifest: &mut Manifest, table: &mut Scope<'_>, findings: &mut Findings) {
-    let words = [
-        ("remove", Disposal::Remove),
-        ("report", Disposal::Report),
-        ("ignore", Disposal::Ignore),
-    ];
+    let words = [("remove", Disposal::Remove), ("report", Disposal::Report), ("ignore", Disposal::Ignore)];
     let classes = [
         ("user-installed", Setting::UserInstalled),
         ("groups", Setting::Groups),
@@ -176,12 +156,7 @@ fn read_unlisted(manifest: &mut Manifest, table: &mut Scope<'_>, findings: &mut 
                 Ok(_) if !text.value.is_empty() => {
                     globs.insert(text.value.to_owned());
                 }
-                Ok(_) => findings.error(
-                    source,
-                    &text.span,
-                    "an empty glob fits nothing",
-                    "remove it",
-                ),
+                Ok(_) => findings.error(source, &text.span, "an empty glob fits nothing", "remove it"),
                 Err(error) => findings.error(
                     source,
                     &text.span,
@@ -190,12 +165,7 @@ fn read_unlisted(manifest: &mut Manifest, table: &mut Scope<'_>, findings: &mut 
                 ),
             }
         }
-        manifest.set(
-            Setting::Ignore,
-            Value::List(globs.into_iter().collect()),
-            "ignore",
-            table,
-        );
+        manifest.set(Setting::Ignore, Value::List(globs.into_iter().collect()), "ignore", table);
     }
 }
 
@@ -203,25 +173,15 @@ fn read_host(manifest: &mut Manifest, table: &mut Scope<'_>, findings: &mut Find
     let source = table.source();
     let modes = ["enforcing", "permissive", "disabled"].map(|mode| (mode, mode));
     if let Some(mode) = table.choice("selinux", &modes, findings) {
-        manifest.set(
-            Setting::Selinux,
-            Value::Word(mode.to_owned()),
-            "selinux",
-            table,
-        );
+        manifest.set(Setting::Selinux, Value::Word(mode.to_owned()), "selinux", table);
     }
     if let Some(texts) = table.texts("repositories", findings) {
-        let list = word_list(source, &texts, "a repository id", is_id, findings);
-        manifest.set(
-            Setting::Repositories,
-            Value::List(list),
-            "repositories",
-            table,
-        );
+        let list = word_list(source, &texts, REPOSITORY_ID, is_id, findings);
+        manifest.set(Setting::Repositories, Value::List(list), "repositories", table);
     }
     if let Some(texts) = table.texts("vendors", findings) {
         let is_vendor = |text: &str| !text.trim().is_empty() && !text.contains(char::is_control);
-        let list = word_list(source, &texts, "a vendor", is_vendor, findings);
+        let list = word_list(source, &texts, ("a vendor", "as `rpm -qi` shows them"), is_vendor, findings);
         manifest.set(Setting::Vendors, Value::List(list), "vendors", table);
     }
     if let Some(texts) = table.texts("keys", findings) {
@@ -230,16 +190,9 @@ fn read_host(manifest: &mut Manifest, table: &mut Scope<'_>, findings: &mut Find
     }
     if let Some(texts) = table.texts("modules", findings) {
         let is_stream = |text: &str| {
-            text.split_once(':')
-                .is_some_and(|(name, stream)| is_id(name) && is_id(stream) && !name.contains(':'))
+            text.split_once(':').is_some_and(|(name, stream)| is_id(name) && is_id(stream) && !name.contains(':'))
         };
-        let list = word_list(
-            source,
-            &texts,
-            "a module stream (`name:stream`)",
-            is_stream,
-            findings,
-        );
+        let list = word_list(source, &texts, ("a module stream", "write `name:stream`"), is_stream, findings);
         manifest.set(Setting::Modules, Value::List(list), "modules", table);
     }
 }
@@ -288,12 +241,7 @@ pub(super) fn check_includes(
                     hint if hint.is_empty() => format!("write manifests/{}.toml", include.name),
                     hint => hint,
                 };
-                findings.error(
-                    source,
-                    &include.span,
-                    format!("there is no manifest `{}`", include.name),
-                    hint,
-                );
+                findings.error(source, &include.span, format!("there is no manifest `{}`", include.name), hint);
             }
         }
     }

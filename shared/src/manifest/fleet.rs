@@ -5,7 +5,7 @@ use super::read::{Findings, Scope, Text, document, place, suggestion};
 use super::ssh_key::PublicKey;
 use crate::diagnostic::{Diagnostic, Severity, Source};
 use countersign_manifests_schema::fleet::FLEET_SCHEMA;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
 /// The fleet, all files together, defaults applied.
@@ -117,6 +117,8 @@ struct Defaults {
 }
 
 struct DraftRunner {
+    file: usize,
+    span: Range<usize>,
     runner: Runner,
     user: Option<String>,
     actuator_user: Option<String>,
@@ -133,26 +135,18 @@ struct Draft {
     /// Where each thing was defined first, to name it when it is defined again.
     defined: BTreeMap<String, String>,
     key_owners: Vec<(PublicKey, &'static str)>,
-    addresses: BTreeMap<(String, u16, Option<String>), String>,
 }
 
 /// Reads all files of the fleet. The references point into `sources`. `report_absence` is false when there is a
 /// `fleet.toml` that could not be read.
-pub(super) fn read(
-    sources: &[Source<'_>],
-    report_absence: bool,
-    findings: &mut Findings,
-) -> (Fleet, Vec<Reference>) {
+pub(super) fn read(sources: &[Source<'_>], report_absence: bool, findings: &mut Findings) -> (Fleet, Vec<Reference>) {
     let mut draft = Draft::default();
     if report_absence && !sources.iter().any(|source| source.file() == "fleet.toml") {
         findings.push(Diagnostic::whole_file(
             Severity::Error,
             "fleet.toml",
             "there is no fleet.toml",
-            Some(
-                "write one, or start with `countersign-observer init --from-ansible INVENTORY`"
-                    .to_owned(),
-            ),
+            Some("write one, or start with `countersign-observer init --from-ansible INVENTORY`".to_owned()),
         ));
     }
     for (index, source) in sources.iter().enumerate() {
@@ -160,17 +154,14 @@ pub(super) fn read(
             draft.read_file(index, scope, findings);
         });
     }
-    draft.finish(findings)
+    draft.finish(sources, findings)
 }
 
 impl Draft {
     fn read_file(&mut self, file: usize, scope: &mut Scope<'_>, findings: &mut Findings) {
         if let Some(mut keys) = scope.table("keys", findings) {
-            let roles: [(&'static str, &'static str); 3] = [
-                ("observer_ssh", "observer"),
-                ("observer_sign", "observer"),
-                ("actuator_ssh", "actuator"),
-            ];
+            let roles: [(&'static str, &'static str); 3] =
+                [("observer_ssh", "observer"), ("observer_sign", "observer"), ("actuator_ssh", "actuator")];
             for (role, program) in roles {
                 let list = self.read_role(role, program, &mut keys, findings);
                 match role {
@@ -277,17 +268,10 @@ impl Draft {
         }
     }
 
-    fn read_group(
-        &mut self,
-        file: usize,
-        name: &Text<'_>,
-        table: &mut Scope<'_>,
-        findings: &mut Findings,
-    ) {
+    fn read_group(&mut self, file: usize, name: &Text<'_>, table: &mut Scope<'_>, findings: &mut Findings) {
         check_label("group", name, table.source(), findings);
         let owner = table.text("owner", findings);
-        let manifests =
-            self.references(file, ReferenceKind::Manifest, "manifests", table, findings);
+        let manifests = self.references(file, ReferenceKind::Manifest, "manifests", table, findings);
         let group = Group {
             owner: owner.map(|owner| owner.value.to_owned()),
             manifests,
@@ -327,13 +311,7 @@ impl Draft {
         }
     }
 
-    fn read_runner(
-        &mut self,
-        file: usize,
-        name: &Text<'_>,
-        table: &mut Scope<'_>,
-        findings: &mut Findings,
-    ) {
+    fn read_runner(&mut self, file: usize, name: &Text<'_>, table: &mut Scope<'_>, findings: &mut Findings) {
         if !is_runner_name(name.value) {
             findings.error(
                 table.source(),
@@ -347,8 +325,7 @@ impl Draft {
         let actuator_user = user_of_actuator(table, findings);
         let port = port(table, findings);
         let groups = self.references(file, ReferenceKind::Group, "groups", table, findings);
-        let manifests =
-            self.references(file, ReferenceKind::Manifest, "manifests", table, findings);
+        let manifests = self.references(file, ReferenceKind::Manifest, "manifests", table, findings);
         let host_keys = host_keys(table, findings);
         let bastion = table.text("bastion", findings);
         if let Some(bastion) = &bastion {
@@ -365,14 +342,6 @@ impl Draft {
         }
         let address = address.unwrap_or_default();
         let bastion = bastion.map(|bastion| bastion.value.to_owned());
-        self.check_address(
-            &address,
-            port,
-            bastion.as_ref(),
-            name,
-            table.source(),
-            findings,
-        );
         let runner = Runner {
             name: name.value.to_owned(),
             address,
@@ -388,37 +357,8 @@ impl Draft {
         };
         self.runners.insert(
             name.value.to_owned(),
-            DraftRunner {
-                runner,
-                user,
-                actuator_user,
-                port,
-            },
+            DraftRunner { file, span: name.span.clone(), runner, user, actuator_user, port },
         );
-    }
-
-    /// Two names for one machine make it drift twice; one is usually a copy that was not edited.
-    fn check_address(
-        &mut self,
-        address: &str,
-        port: Option<u16>,
-        bastion: Option<&String>,
-        name: &Text<'_>,
-        source: &Source<'_>,
-        findings: &mut Findings,
-    ) {
-        let key = (address.to_owned(), port.unwrap_or(0), bastion.cloned());
-        match self.addresses.get(&key) {
-            Some(other) if !address.is_empty() => findings.warning(
-                source,
-                &name.span,
-                format!("`{}` has the address and port of `{other}`", name.value),
-                "give each runner its own address",
-            ),
-            _ => {
-                self.addresses.insert(key, name.value.to_owned());
-            }
-        }
     }
 
     /// Names in a list, sorted, each noted for the check when everything is read.
@@ -433,25 +373,15 @@ impl Draft {
         let mut names = BTreeSet::new();
         for text in table.texts(key, findings).unwrap_or_default() {
             if !names.insert(text.value.to_owned()) {
-                findings.warning(
-                    table.source(),
-                    &text.span,
-                    format!("`{}` is listed twice", text.value),
-                    "remove one",
-                );
+                findings.warning(table.source(), &text.span, format!("`{}` is listed twice", text.value), "remove one");
                 continue;
             }
-            self.references.push(Reference {
-                file,
-                span: text.span,
-                name: text.value.to_owned(),
-                kind,
-            });
+            self.references.push(Reference { file, span: text.span, name: text.value.to_owned(), kind });
         }
         names.into_iter().collect()
     }
 
-    fn finish(self, findings: &mut Findings) -> (Fleet, Vec<Reference>) {
+    fn finish(self, sources: &[Source<'_>], findings: &mut Findings) -> (Fleet, Vec<Reference>) {
         let mut fleet = self.fleet;
         let defaults = self.defaults;
         if self.runners.is_empty() && !findings.has_errors() {
@@ -463,20 +393,30 @@ impl Draft {
             ));
         }
         let user = defaults.user.as_deref().unwrap_or("countersign-observer");
-        let actuator = defaults
-            .actuator_user
-            .as_deref()
-            .unwrap_or("countersign-actuator");
-        fleet.runners = self
-            .runners
-            .into_values()
-            .map(|draft| Runner {
+        let actuator = defaults.actuator_user.as_deref().unwrap_or("countersign-actuator");
+        let mut machines: HashMap<(String, u16, Option<String>), String> = HashMap::new();
+        for draft in self.runners.into_values() {
+            let runner = Runner {
                 port: draft.port.or(defaults.port).unwrap_or(22),
                 user: draft.user.unwrap_or_else(|| user.to_owned()),
                 actuator_user: draft.actuator_user.unwrap_or_else(|| actuator.to_owned()),
                 ..draft.runner
-            })
-            .collect();
+            };
+            // Two names for one machine make it drift twice; one is usually a copy that was not edited.
+            let machine = (runner.address.clone(), runner.port, runner.bastion.clone());
+            match machines.get(&machine) {
+                Some(other) if !runner.address.is_empty() => findings.warning(
+                    &sources[draft.file],
+                    &draft.span,
+                    format!("`{}` has the address and port of `{other}`", runner.name),
+                    "give each runner its own address",
+                ),
+                _ => {
+                    machines.insert(machine, runner.name.clone());
+                }
+            }
+            fleet.runners.push(runner);
+        }
         (fleet, self.references)
     }
 }
@@ -529,9 +469,7 @@ pub(super) fn check_references<'n>(
 pub fn is_runner_name(name: &str) -> bool {
     let allowed = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
     let mut bytes = name.bytes();
-    name.len() <= 63
-        && bytes.next().is_some_and(allowed)
-        && bytes.all(|c| allowed(c) || c == b'.' || c == b'-')
+    name.len() <= 63 && bytes.next().is_some_and(allowed) && bytes.all(|c| allowed(c) || c == b'.' || c == b'-')
 }
 
 /// `[A-Za-z0-9][A-Za-z0-9._-]{0,62}`, for groups and bastions.
@@ -558,10 +496,7 @@ fn address(table: &mut Scope<'_>, findings: &mut Findings) -> Option<String> {
     let is_ip = text.value.parse::<std::net::IpAddr>().is_ok();
     let is_name = text.value.len() <= 253
         && !text.value.starts_with(['-', '.'])
-        && text
-            .value
-            .bytes()
-            .all(|c| c.is_ascii_alphanumeric() || b"._-".contains(&c));
+        && text.value.bytes().all(|c| c.is_ascii_alphanumeric() || b"._-".contains(&c));
     if is_ip || is_name {
         return Some(text.value.to_owned());
     }
@@ -571,12 +506,7 @@ fn address(table: &mut Scope<'_>, findings: &mut Findings) -> Option<String> {
         _ if text.value.contains('@') => "write the login name as `user = \"...\"`",
         _ => "write a host name or an IP address",
     };
-    findings.error(
-        table.source(),
-        &text.span,
-        format!("`{}` is not an address", text.value),
-        hint,
-    );
+    findings.error(table.source(), &text.span, format!("`{}` is not an address", text.value), hint);
     None
 }
 
@@ -589,9 +519,7 @@ fn user(table: &mut Scope<'_>, key: &'static str, findings: &mut Findings) -> Op
     let text = table.text(key, findings)?;
     let mut bytes = text.value.bytes();
     let fits = text.value.len() <= 32
-        && bytes
-            .next()
-            .is_some_and(|c| c.is_ascii_alphanumeric() || c == b'_')
+        && bytes.next().is_some_and(|c| c.is_ascii_alphanumeric() || c == b'_')
         && bytes.all(|c| c.is_ascii_alphanumeric() || b"._-".contains(&c));
     if !fits {
         findings.error(

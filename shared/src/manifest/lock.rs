@@ -27,12 +27,7 @@ pub(super) fn read(source: &Source<'_>, findings: &mut Findings) -> Lock {
         let mut packages: BTreeMap<Nevra<'_>, String> = BTreeMap::new();
         for text in scope.texts("packages", findings).unwrap_or_default() {
             if text.value.starts_with("gpg-pubkey-") {
-                findings.warning(
-                    source,
-                    &text.span,
-                    "gpg-pubkey is never judged",
-                    "leave it out",
-                );
+                findings.warning(source, &text.span, "gpg-pubkey is never judged", "leave it out");
                 continue;
             }
             match Nevra::parse(text.value) {
@@ -44,12 +39,7 @@ pub(super) fn read(source: &Source<'_>, findings: &mut Findings) -> Lock {
                 ),
                 Ok(nevra) => {
                     if packages.insert(nevra, nevra.to_string()).is_some() {
-                        findings.error(
-                            source,
-                            &text.span,
-                            format!("`{nevra}` is listed twice"),
-                            "remove one",
-                        );
+                        findings.error(source, &text.span, format!("`{nevra}` is listed twice"), "remove one");
                     }
                 }
                 Err(error) => findings.error(
@@ -63,9 +53,7 @@ pub(super) fn read(source: &Source<'_>, findings: &mut Findings) -> Lock {
         Lock {
             file: source.file().to_owned(),
             arch: arch.map(|text| text.value.to_owned()).unwrap_or_default(),
-            releasever: releasever
-                .map(|text| text.value.to_owned())
-                .unwrap_or_default(),
+            releasever: releasever.map(|text| text.value.to_owned()).unwrap_or_default(),
             packages: packages.into_values().collect(),
         }
     })

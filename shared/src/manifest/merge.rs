@@ -59,32 +59,22 @@ impl<'m> Standing<'m> {
                 let own = inputs.own.contains(name) || !of_groups.contains(name);
                 let mut below = reach(manifest.includes.iter().map(|i| i.name.as_str()), manifests);
                 below.remove(name);
-                Member {
-                    manifest,
-                    level: if own { 2 } else { 1 },
-                    below,
-                }
+                Member { manifest, level: if own { 2 } else { 1 }, below }
             })
             .collect();
         Self { members }
     }
 
     fn is_over(&self, upper: &Member<'_>, lower: &Member<'_>) -> bool {
-        upper.level > lower.level
-            || (upper.level == lower.level && upper.below.contains(lower.manifest.name.as_str()))
+        upper.level > lower.level || (upper.level == lower.level && upper.below.contains(lower.manifest.name.as_str()))
     }
 
     /// For one package or setting: those that nobody stands over, then the others.
     fn rank<'s, T>(&'s self, of: impl Fn(&'m Manifest) -> Option<T>) -> (Said<'m, T>, Said<'m, T>) {
-        let holders: Vec<(&'s Member<'m>, T)> = self
-            .members
-            .iter()
-            .filter_map(|member| Some((member, of(member.manifest)?)))
-            .collect();
-        let uppermost: Vec<bool> = holders
-            .iter()
-            .map(|(member, _)| !holders.iter().any(|(other, _)| self.is_over(other, member)))
-            .collect();
+        let holders: Vec<(&'s Member<'m>, T)> =
+            self.members.iter().filter_map(|member| Some((member, of(member.manifest)?))).collect();
+        let uppermost: Vec<bool> =
+            holders.iter().map(|(member, _)| !holders.iter().any(|(other, _)| self.is_over(other, member))).collect();
         let (mut winners, mut others) = (Vec::new(), Vec::new());
         for ((member, value), uppermost) in holders.into_iter().zip(uppermost) {
             let side = if uppermost { &mut winners } else { &mut others };
@@ -117,9 +107,7 @@ impl<'m> Standing<'m> {
                     let Some(&(first, ruling)) = winners.first() else {
                         continue;
                     };
-                    for (other, different) in
-                        winners[1..].iter().filter(|(_, other)| *other != ruling)
-                    {
+                    for (other, different) in winners[1..].iter().filter(|(_, other)| *other != ruling) {
                         conflicts.push(Conflict {
                             what: key.to_string(),
                             manifests: [first.name.clone(), other.name.clone()],
@@ -132,19 +120,14 @@ impl<'m> Standing<'m> {
             };
             effective.packages.insert(key.clone(), ruling.clone());
         }
-        let written: BTreeSet<Setting> = self
-            .members
-            .iter()
-            .flat_map(|member| member.manifest.settings.keys().copied())
-            .collect();
+        let written: BTreeSet<Setting> =
+            self.members.iter().flat_map(|member| member.manifest.settings.keys().copied()).collect();
         for setting in written {
             let (winners, _) = self.rank(|manifest| manifest.settings.get(&setting));
             let Some((first, (value, place))) = winners.first() else {
                 continue;
             };
-            for (other, (different, elsewhere)) in
-                winners[1..].iter().filter(|(_, (v, _))| v != value)
-            {
+            for (other, (different, elsewhere)) in winners[1..].iter().filter(|(_, (v, _))| v != value) {
                 conflicts.push(Conflict {
                     what: setting.as_str().to_owned(),
                     manifests: [first.name.clone(), other.name.clone()],
@@ -162,22 +145,14 @@ impl<'m> Standing<'m> {
 }
 
 /// Names reached from these by includes, these too.
-fn reach<'m>(
-    from: impl Iterator<Item = &'m str>,
-    manifests: &'m BTreeMap<String, Manifest>,
-) -> BTreeSet<&'m str> {
+fn reach<'m>(from: impl Iterator<Item = &'m str>, manifests: &'m BTreeMap<String, Manifest>) -> BTreeSet<&'m str> {
     let mut reached = BTreeSet::new();
     let mut open: Vec<&str> = from.collect();
     while let Some(name) = open.pop() {
         if let Some(manifest) = manifests.get(name)
             && reached.insert(manifest.name.as_str())
         {
-            open.extend(
-                manifest
-                    .includes
-                    .iter()
-                    .map(|include| include.name.as_str()),
-            );
+            open.extend(manifest.includes.iter().map(|include| include.name.as_str()));
         }
     }
     reached

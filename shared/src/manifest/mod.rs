@@ -3,7 +3,6 @@
 pub mod approvers;
 pub mod canonical;
 mod digest;
-pub mod duration;
 pub mod effective;
 pub mod file;
 pub mod fleet;

@@ -1,14 +1,14 @@
 //! `policy.toml`: what the programs may do by themselves, and what they need people for.
 
-use super::duration;
-use super::read::{Findings, Scope, document, suggestion};
+use super::read::{Findings, Scope, document, suggestion_or_list};
 use super::ssh_key::PublicKey;
 use super::window::Window;
 use crate::diagnostic::Source;
+use crate::duration::Span;
 use crate::nevra::check_name;
 use countersign_manifests_schema::policy::{
-    ApprovalTable, BreakerTable, DrillTable, Evidence, ObserverTable, POLICY_SCHEMA,
-    ProtectedTable, PullRequest,
+    ApprovalTable, BreakerTable, DrillTable, Evidence, ObserverTable, POLICY_SCHEMA, PolicyFile, ProtectedTable,
+    PullRequest,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -64,8 +64,8 @@ impl Default for Policy {
         let observer = ObserverTable::default();
         let approval = ApprovalTable::default();
         let period = |text: &str| {
-            // NOTE: the defaults are constants of the schema; `the_defaults_of_the_schema_are_valid` reads each.
-            duration::parse(text).unwrap_or(Duration::ZERO)
+            // NOTE: the defaults are constants of the schema; a test reads each back.
+            text.parse::<Span>().map_or(Duration::ZERO, Span::as_duration)
         };
         Self {
             settle: observer.settle,
@@ -88,6 +88,42 @@ impl Default for Policy {
             windows: BTreeMap::new(),
             drill_every: period(&DrillTable::default().every),
         }
+    }
+}
+
+impl Policy {
+    /// The whole policy as a `policy.toml`, defaults included; it reads back as it is.
+    pub fn to_toml(&self) -> String {
+        let approval = &self.approval;
+        let file = PolicyFile {
+            schema: POLICY_SCHEMA.to_owned(),
+            observer: ObserverTable {
+                settle: self.settle,
+                max_open: self.max_open,
+                pull_request: self.pull_request,
+                comment: self.comment,
+                close_resolved: self.close_resolved,
+                metadata_max_age: written(self.metadata_max_age),
+            },
+            approval: ApprovalTable {
+                required: approval.required,
+                protected_required: approval.protected_required,
+                root_required: approval.root_required,
+                require_touch: approval.require_touch,
+                evidence: approval.evidence,
+                bots: approval.bots.iter().map(PublicKey::to_string).collect(),
+                proposal_ttl: written(approval.proposal_ttl),
+            },
+            protected: ProtectedTable { packages: self.protected.iter().cloned().collect() },
+            breaker: self.breaker.clone(),
+            windows: self
+                .windows
+                .iter()
+                .map(|(group, windows)| (group.clone(), windows.iter().map(Window::to_string).collect()))
+                .collect(),
+            drill: DrillTable { every: written(self.drill_every) },
+        };
+        toml::to_string_pretty(&file).expect("NOTE: tables of plain values always have a TOML form")
     }
 }
 
@@ -127,76 +163,32 @@ pub(super) fn read<'g>(
 }
 
 fn read_observer(policy: &mut Policy, table: &mut Scope<'_>, findings: &mut Findings) {
-    set(
-        &mut policy.settle,
-        table.integer("settle", 1..=1000, findings),
-    );
-    set(
-        &mut policy.max_open,
-        table.integer("max_open", 0..=1000, findings),
-    );
-    let words = [
-        ("draft", PullRequest::Draft),
-        ("ready", PullRequest::Ready),
-        ("no", PullRequest::No),
-    ];
-    set(
-        &mut policy.pull_request,
-        table.choice("pull_request", &words, findings),
-    );
+    set(&mut policy.settle, table.integer("settle", 1..=1000, findings));
+    set(&mut policy.max_open, table.integer("max_open", 0..=1000, findings));
+    let words = [("draft", PullRequest::Draft), ("ready", PullRequest::Ready), ("no", PullRequest::No)];
+    set(&mut policy.pull_request, table.choice("pull_request", &words, findings));
     set(&mut policy.comment, table.boolean("comment", findings));
-    set(
-        &mut policy.close_resolved,
-        table.boolean("close_resolved", findings),
-    );
-    read_period(
-        &mut policy.metadata_max_age,
-        "metadata_max_age",
-        table,
-        findings,
-    );
+    set(&mut policy.close_resolved, table.boolean("close_resolved", findings));
+    read_period(&mut policy.metadata_max_age, "metadata_max_age", table, findings);
 }
 
 fn read_approval(approval: &mut Approval, table: &mut Scope<'_>, findings: &mut Findings) {
-    set(
-        &mut approval.required,
-        table.integer("required", 1..=100, findings),
-    );
-    set(
-        &mut approval.protected_required,
-        table.integer("protected_required", 1..=100, findings),
-    );
-    set(
-        &mut approval.root_required,
-        table.integer("root_required", 1..=100, findings),
-    );
-    set(
-        &mut approval.require_touch,
-        table.boolean("require_touch", findings),
-    );
-    let words = [
-        ("either", Evidence::Either),
-        ("merge", Evidence::Merge),
-        ("signature", Evidence::Signature),
-    ];
-    set(
-        &mut approval.evidence,
-        table.choice("evidence", &words, findings),
-    );
+    set(&mut approval.required, table.integer("required", 1..=100, findings));
+    set(&mut approval.protected_required, table.integer("protected_required", 1..=100, findings));
+    set(&mut approval.root_required, table.integer("root_required", 1..=100, findings));
+    set(&mut approval.require_touch, table.boolean("require_touch", findings));
+    let words = [("either", Evidence::Either), ("merge", Evidence::Merge), ("signature", Evidence::Signature)];
+    set(&mut approval.evidence, table.choice("evidence", &words, findings));
     for text in table.texts("bots", findings).unwrap_or_default() {
         match PublicKey::parse(text.value) {
             Ok(key) => approval.bots.push(key),
-            Err(error) => {
-                findings.error(table.source(), &text.span, error.to_string(), error.hint())
-            }
+            Err(error) => findings.error(table.source(), &text.span, error.to_string(), error.hint()),
         }
     }
     read_period(&mut approval.proposal_ttl, "proposal_ttl", table, findings);
     if approval.protected_required < approval.required {
-        let span = table
-            .key_span("protected_required")
-            .or_else(|| table.key_span("required"))
-            .unwrap_or_else(|| table.span());
+        let span =
+            table.key_span("protected_required").or_else(|| table.key_span("required")).unwrap_or_else(|| table.span());
         findings.warning(
             table.source(),
             &span,
@@ -231,38 +223,14 @@ fn read_protected(policy: &mut Policy, table: &mut Scope<'_>, findings: &mut Fin
 
 fn read_breaker(breaker: &mut BreakerTable, table: &mut Scope<'_>, findings: &mut Findings) {
     const MANY: u32 = 1_000_000;
-    set(
-        &mut breaker.transactions_per_run,
-        table.integer("transactions_per_run", 0..=MANY, findings),
-    );
-    set(
-        &mut breaker.transactions_per_day,
-        table.integer("transactions_per_day", 0..=MANY, findings),
-    );
-    set(
-        &mut breaker.removals_per_transaction,
-        table.integer("removals_per_transaction", 0..=MANY, findings),
-    );
-    set(
-        &mut breaker.dependency_changes,
-        table.integer("dependency_changes", 0..=MANY, findings),
-    );
-    set(
-        &mut breaker.runners_at_once,
-        table.integer("runners_at_once", 1..=MANY, findings),
-    );
-    set(
-        &mut breaker.spread_percent,
-        table.integer("spread_percent", 1..=100, findings),
-    );
-    set(
-        &mut breaker.burst_manifests,
-        table.integer("burst_manifests", 1..=MANY, findings),
-    );
-    set(
-        &mut breaker.failures,
-        table.integer("failures", 1..=MANY, findings),
-    );
+    set(&mut breaker.transactions_per_run, table.integer("transactions_per_run", 0..=MANY, findings));
+    set(&mut breaker.transactions_per_day, table.integer("transactions_per_day", 0..=MANY, findings));
+    set(&mut breaker.removals_per_transaction, table.integer("removals_per_transaction", 0..=MANY, findings));
+    set(&mut breaker.dependency_changes, table.integer("dependency_changes", 0..=MANY, findings));
+    set(&mut breaker.runners_at_once, table.integer("runners_at_once", 1..=MANY, findings));
+    set(&mut breaker.spread_percent, table.integer("spread_percent", 1..=100, findings));
+    set(&mut breaker.burst_manifests, table.integer("burst_manifests", 1..=MANY, findings));
+    set(&mut breaker.failures, table.integer("failures", 1..=MANY, findings));
 }
 
 fn read_windows<'g>(
@@ -275,13 +243,8 @@ fn read_windows<'g>(
     let entries: Vec<_> = table.entries().collect();
     for (name, value) in entries {
         if !groups.clone().any(|group| group == name.value) {
-            let hint = suggestion(name.value, groups.clone());
-            findings.error(
-                source,
-                &name.span,
-                format!("there is no group `{}`", name.value),
-                hint,
-            );
+            let hint = suggestion_or_list(name.value, "groups", groups.clone());
+            findings.error(source, &name.span, format!("there is no group `{}`", name.value), hint);
         }
         let Some(array) = value.get_ref().as_array() else {
             findings.error(
@@ -307,16 +270,11 @@ fn read_windows<'g>(
     windows
 }
 
-fn read_period(
-    target: &mut Duration,
-    key: &'static str,
-    table: &mut Scope<'_>,
-    findings: &mut Findings,
-) {
+fn read_period(target: &mut Duration, key: &'static str, table: &mut Scope<'_>, findings: &mut Findings) {
     let Some(text) = table.text(key, findings) else {
         return;
     };
-    match duration::parse(text.value).filter(|period| !period.is_zero()) {
+    match text.value.parse::<Span>().ok().map(Span::as_duration).filter(|period| !period.is_zero()) {
         Some(period) => *target = period,
         None => findings.error(
             table.source(),
@@ -324,6 +282,18 @@ fn read_period(
             format!("`{}` is not a duration", text.value),
             "a number and one of s, m, h, d, w: `48h`, `7d`",
         ),
+    }
+}
+
+/// In days, or up to two days in hours, as people say it.
+fn written(period: Duration) -> String {
+    const TWO_DAYS: u64 = 2 * 86_400;
+    let seconds = period.as_secs();
+    match seconds {
+        _ if seconds > TWO_DAYS && seconds.is_multiple_of(86_400) => format!("{}d", seconds / 86_400),
+        _ if seconds.is_multiple_of(3_600) => format!("{}h", seconds / 3_600),
+        _ if seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
+        _ => format!("{seconds}s"),
     }
 }
 

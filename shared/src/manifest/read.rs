@@ -75,12 +75,7 @@ impl Findings {
     /// All of them, by file and place.
     pub fn into_sorted(mut self) -> Vec<Diagnostic> {
         self.list.sort_by(|a, b| {
-            (&a.file, a.span.start, a.severity, &a.message).cmp(&(
-                &b.file,
-                b.span.start,
-                b.severity,
-                &b.message,
-            ))
+            (&a.file, a.span.start, a.severity, &a.message).cmp(&(&b.file, b.span.start, b.severity, &b.message))
         });
         self.list.dedup();
         self.list
@@ -166,11 +161,7 @@ pub fn document<T>(
 }
 
 fn syntax_hint(message: &str) -> &'static str {
-    if message.contains("duplicate key") {
-        "keep one of the two"
-    } else {
-        "this is not TOML; see https://toml.io"
-    }
+    if message.contains("duplicate key") { "keep one of the two" } else { "this is not TOML; see https://toml.io" }
 }
 
 /// A string with its place.
@@ -237,15 +228,10 @@ impl<'s> Scope<'s> {
     }
 
     /// Every key and value; marks all as known.
-    pub fn entries(
-        &mut self,
-    ) -> impl Iterator<Item = (Text<'s>, &'s Spanned<DeValue<'s>>)> + use<'s> {
+    pub fn entries(&mut self) -> impl Iterator<Item = (Text<'s>, &'s Spanned<DeValue<'s>>)> + use<'s> {
         self.asked.push("*");
         self.table.iter().map(|(key, value)| {
-            let text = Text {
-                value: key.get_ref().as_ref(),
-                span: key.span(),
-            };
+            let text = Text { value: key.get_ref().as_ref(), span: key.span() };
             (text, value)
         })
     }
@@ -266,7 +252,7 @@ impl<'s> Scope<'s> {
         let text = self.text(key, findings)?;
         if text.value.trim().is_empty() {
             let message = format!("{} is empty", self.named(key));
-            findings.error(self.source, &text.span, message, "");
+            findings.error(self.source, &text.span, message, "write it out");
             return None;
         }
         Some(text)
@@ -288,25 +274,17 @@ impl<'s> Scope<'s> {
     pub fn texts(&mut self, key: &'static str, findings: &mut Findings) -> Option<Vec<Text<'s>>> {
         let value = self.value(key)?;
         let Some(array) = value.get_ref().as_array() else {
-            let message = format!(
-                "{} is {}, not a list of strings",
-                self.named(key),
-                kind(value.get_ref())
-            );
+            let message = format!("{} is {}, not a list of strings", self.named(key), kind(value.get_ref()));
             let hint = match value.get_ref().as_str() {
                 Some(_) => format!("write `{key} = [...]`"),
-                None => String::new(),
+                None => format!("write `{key} = [\"...\"]`"),
             };
             findings.error(self.source, &value.span(), message, hint);
             return None;
         };
         let title = format!("an entry of {}", self.named(key));
         let entries = array.iter();
-        Some(
-            entries
-                .filter_map(|entry| as_text(self.source, entry, &title, findings))
-                .collect(),
-        )
+        Some(entries.filter_map(|entry| as_text(self.source, entry, &title, findings)).collect())
     }
 
     /// A whole number within a range.
@@ -323,13 +301,13 @@ impl<'s> Scope<'s> {
             .and_then(|i| u32::from_str_radix(&i.as_str().replace('_', ""), i.radix()).ok())
             .filter(|number| range.contains(number));
         if number.is_none() {
-            let message = format!(
-                "{} is not a whole number from {} to {}",
-                self.named(key),
-                range.start(),
-                range.end()
-            );
-            findings.error(self.source, &value.span(), message, "");
+            let message =
+                format!("{} is not a whole number from {} to {}", self.named(key), range.start(), range.end());
+            let hint = match value.get_ref() {
+                DeValue::String(_) => "write the number without quotes".to_owned(),
+                _ => format!("write a number in that range, such as `{key} = {}`", range.start().max(&1)),
+            };
+            findings.error(self.source, &value.span(), message, hint);
         }
         number
     }
@@ -339,12 +317,8 @@ impl<'s> Scope<'s> {
         let value = self.value(key)?;
         let answer = value.get_ref().as_bool();
         if answer.is_none() {
-            let message = format!(
-                "{} is {}, not true or false",
-                self.named(key),
-                kind(value.get_ref())
-            );
-            findings.error(self.source, &value.span(), message, "");
+            let message = format!("{} is {}, not true or false", self.named(key), kind(value.get_ref()));
+            findings.error(self.source, &value.span(), message, format!("write `{key} = true` or `{key} = false`"));
         }
         answer
     }
@@ -361,7 +335,10 @@ impl<'s> Scope<'s> {
         if found.is_none() {
             let all: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
             let message = format!("{} is not one of {}", self.named(key), all.join(", "));
-            let hint = suggestion(text.value, words.iter().map(|(word, _)| *word));
+            let hint = match suggestion(text.value, words.iter().map(|(word, _)| *word)) {
+                hint if hint.is_empty() => format!("write one of them: `{key} = \"{}\"`", words[0].0),
+                hint => hint,
+            };
             findings.error(self.source, &text.span, message, hint);
         }
         found.map(|(_, value)| *value)
@@ -375,11 +352,7 @@ impl<'s> Scope<'s> {
     }
 
     /// The tables of a table, by name: `[groups.NAME]`.
-    pub fn tables(
-        &mut self,
-        key: &'static str,
-        findings: &mut Findings,
-    ) -> Vec<(Text<'s>, Scope<'s>)> {
+    pub fn tables(&mut self, key: &'static str, findings: &mut Findings) -> Vec<(Text<'s>, Scope<'s>)> {
         let Some(mut outer) = self.table(key, findings) else {
             return Vec::new();
         };
@@ -394,32 +367,16 @@ impl<'s> Scope<'s> {
     }
 
     /// The tables of an array of tables: `[[waive]]`.
-    pub fn array_of_tables(
-        &mut self,
-        key: &'static str,
-        findings: &mut Findings,
-    ) -> Vec<Scope<'s>> {
+    pub fn array_of_tables(&mut self, key: &'static str, findings: &mut Findings) -> Vec<Scope<'s>> {
         let Some(value) = self.value(key) else {
             return Vec::new();
         };
         let Some(array) = value.get_ref().as_array() else {
-            let message = format!(
-                "{} is {}, not a list of tables",
-                self.named(key),
-                kind(value.get_ref())
-            );
-            findings.error(
-                self.source,
-                &value.span(),
-                message,
-                format!("write `[[{key}]]`"),
-            );
+            let message = format!("{} is {}, not a list of tables", self.named(key), kind(value.get_ref()));
+            findings.error(self.source, &value.span(), message, format!("write `[[{key}]]`"));
             return Vec::new();
         };
-        array
-            .iter()
-            .filter_map(|entry| self.inner(key, entry.span(), entry, findings))
-            .collect()
+        array.iter().filter_map(|entry| self.inner(key, entry.span(), entry, findings)).collect()
     }
 
     /// A value of this table as a table of its own.
@@ -435,17 +392,12 @@ impl<'s> Scope<'s> {
             outer => format!("{outer}.{name}"),
         };
         match value.get_ref().as_table() {
-            Some(table) => Some(Scope {
-                source: self.source,
-                table,
-                span,
-                title,
-                asked: Vec::new(),
-                complete: self.complete,
-            }),
+            Some(table) => {
+                Some(Scope { source: self.source, table, span, title, asked: Vec::new(), complete: self.complete })
+            }
             None => {
                 let message = format!("`{title}` is {}, not a table", kind(value.get_ref()));
-                findings.error(self.source, &value.span(), message, "");
+                findings.error(self.source, &value.span(), message, format!("write `[{title}]`"));
                 None
             }
         }
@@ -470,12 +422,7 @@ impl<'s> Scope<'s> {
                 Some(known) => format!("did you mean `{known}`?"),
                 None => format!("known here: {}", self.asked.join(", ")),
             };
-            findings.error(
-                self.source,
-                &key.span(),
-                format!("unknown key `{name}`{within}"),
-                hint,
-            );
+            findings.error(self.source, &key.span(), format!("unknown key `{name}`{within}"), hint);
         }
     }
 
@@ -502,31 +449,34 @@ impl<'s> Scope<'s> {
             return;
         }
         let family = expected.trim_end_matches(|c: char| c.is_ascii_digit());
-        let newer = found
-            .value
-            .strip_prefix(family)
-            .is_some_and(|major| major.parse::<u32>().is_ok());
+        let newer = found.value.strip_prefix(family).is_some_and(|major| major.parse::<u32>().is_ok());
         let message = if newer {
             format!("this program does not know the format `{}`", found.value)
         } else {
             format!("`{}` is not the format of this file", found.value)
         };
-        findings.error(
-            self.source,
-            &found.span,
-            message,
-            format!("it is `{expected}`"),
-        );
+        findings.error(self.source, &found.span, message, format!("it is `{expected}`"));
     }
 }
 
 /// A place for people.
 pub fn place(source: &Source<'_>, span: &Range<usize>) -> Place {
     let (line, column) = source.position(span.start);
-    Place {
-        file: source.file().to_owned(),
-        line,
-        column,
+    Place { file: source.file().to_owned(), line, column }
+}
+
+/// `did you mean X?`, or what there is instead, or that there is nothing.
+pub fn suggestion_or_list<'c>(word: &str, what: &str, candidates: impl IntoIterator<Item = &'c str> + Clone) -> String {
+    const LISTED: usize = 8;
+    if let Some(candidate) = closest(word, candidates.clone()) {
+        return format!("did you mean `{candidate}`?");
+    }
+    let mut all = candidates.into_iter();
+    let listed: Vec<&str> = all.by_ref().take(LISTED).collect();
+    match (listed.is_empty(), all.count()) {
+        (true, _) => format!("there are no {what}"),
+        (false, 0) => format!("the {what} are {}", listed.join(", ")),
+        (false, more) => format!("the {what} are {} and {more} others", listed.join(", ")),
     }
 }
 
@@ -546,10 +496,7 @@ pub fn as_text<'s>(
     findings: &mut Findings,
 ) -> Option<Text<'s>> {
     match value.get_ref().as_str() {
-        Some(text) => Some(Text {
-            value: text,
-            span: value.span(),
-        }),
+        Some(text) => Some(Text { value: text, span: value.span() }),
         None => {
             let message = format!("{title} is {}, not a string", kind(value.get_ref()));
             findings.error(source, &value.span(), message, "put it in quotes");

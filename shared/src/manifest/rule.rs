@@ -15,11 +15,7 @@ use toml::de::DeValue;
 const SOURCES: [&str; 2] = ["src", "nosrc"];
 
 /// Reads `name` or `name.arch`; a suffix that is no known architecture belongs to the name, as in `python3.12`.
-pub(super) fn parse_key(
-    source: &Source<'_>,
-    text: &Text<'_>,
-    findings: &mut Findings,
-) -> Option<PackageKey> {
+pub(super) fn parse_key(source: &Source<'_>, text: &Text<'_>, findings: &mut Findings) -> Option<PackageKey> {
     let (name, arch) = match text.value.rsplit_once('.') {
         Some((name, arch)) if is_known_arch(arch) => (name, Some(arch)),
         _ => (text.value, None),
@@ -32,22 +28,14 @@ pub(super) fn parse_key(
         } else {
             "write `name` or `name.arch`"
         };
-        findings.error(
-            source,
-            &text.span,
-            format!("`{}` is not a package: {error}", text.value),
-            hint,
-        );
+        findings.error(source, &text.span, format!("`{}` is not a package: {error}", text.value), hint);
         return None;
     }
     if arch.is_some_and(|arch| SOURCES.contains(&arch)) {
         findings.error(
             source,
             &text.span,
-            format!(
-                "`{}` is a source package, which is never installed",
-                text.value
-            ),
+            format!("`{}` is a source package, which is never installed", text.value),
             "write the name of the binary package",
         );
         return None;
@@ -65,17 +53,9 @@ pub(super) fn parse_key(
         );
     }
     if name == "gpg-pubkey" {
-        findings.warning(
-            source,
-            &text.span,
-            "gpg-pubkey is never judged",
-            "remove the rule",
-        );
+        findings.warning(source, &text.span, "gpg-pubkey is never judged", "remove the rule");
     }
-    Some(PackageKey {
-        name: name.to_owned(),
-        arch: arch.map(str::to_owned),
-    })
+    Some(PackageKey { name: name.to_owned(), arch: arch.map(str::to_owned) })
 }
 
 /// Reads the right-hand side.
@@ -99,12 +79,7 @@ pub(super) fn parse_ruling(
             let ruling = parse_table(&mut table, key, findings);
             report_unknown(&table, key, findings);
             let (rule, from, reason) = ruling?;
-            Some(Ruling {
-                rule,
-                from,
-                reason,
-                place,
-            })
+            Some(Ruling { rule, from, reason, place })
         }
         other => {
             let hint = match other {
@@ -112,12 +87,7 @@ pub(super) fn parse_ruling(
                 DeValue::Boolean(_) => "write \"*\" or \"absent\"",
                 _ => "write a version spec, \"absent\", \"allowed\", or a table",
             };
-            findings.error(
-                source,
-                &value.span(),
-                format!("the rule for `{}` is {}", key.value, kind(other)),
-                hint,
-            );
+            findings.error(source, &value.span(), format!("the rule for `{}` is {}", key.value, kind(other)), hint);
             None
         }
     }
@@ -125,35 +95,21 @@ pub(super) fn parse_ruling(
 
 type TableRule = (Rule, Vec<String>, Option<String>);
 
-fn parse_table(
-    table: &mut Scope<'_>,
-    key: &Text<'_>,
-    findings: &mut Findings,
-) -> Option<TableRule> {
+fn parse_table(table: &mut Scope<'_>, key: &Text<'_>, findings: &mut Findings) -> Option<TableRule> {
     let source = table.source();
     let version = table.text("version", findings);
     let state = table.text("state", findings);
     let same_as = table.text("same-as", findings);
     let repositories = table.texts("from", findings).unwrap_or_default();
-    let reason = table
-        .text("reason", findings)
-        .map(|text| text.value.to_owned());
-    let from = word_list(source, &repositories, "a repository id", is_id, findings);
-    let written: Vec<_> = ["version", "state", "same-as"]
-        .into_iter()
-        .filter(|name| table.has(name))
-        .collect();
+    let reason = table.text("reason", findings).map(|text| text.value.to_owned());
+    let from = word_list(source, &repositories, REPOSITORY_ID, is_id, findings);
+    let written: Vec<_> = ["version", "state", "same-as"].into_iter().filter(|name| table.has(name)).collect();
     if written.len() > 1 {
-        let span = table
-            .key_span(written[1])
-            .unwrap_or_else(|| key.span.clone());
+        let span = table.key_span(written[1]).unwrap_or_else(|| key.span.clone());
         findings.error(
             source,
             &span,
-            format!(
-                "`{}` has both `{}` and `{}`",
-                key.value, written[0], written[1]
-            ),
+            format!("`{}` has both `{}` and `{}`", key.value, written[0], written[1]),
             "keep one; a state with versions is `state = \"absent < 2\"`",
         );
         return None;
@@ -176,12 +132,7 @@ fn parse_table(
                     hint if hint.is_empty() => "a version is `version = ...`".to_owned(),
                     hint => hint,
                 };
-                findings.error(
-                    source,
-                    &text.span,
-                    format!("`{}` is not a state", text.value),
-                    hint,
-                );
+                findings.error(source, &text.span, format!("`{}` is not a state", text.value), hint);
                 return None;
             }
         },
@@ -238,22 +189,12 @@ fn report_unknown(table: &Scope<'_>, key: &Text<'_>, findings: &mut Findings) {
             Some(known) => format!("did you mean `{known}`?"),
             None => format!("a name with a dot needs quotes: `\"{}.{part}\"`", key.value),
         };
-        findings.error(
-            table.source(),
-            &span,
-            format!("unknown key `{part}` in the rule for `{}`", key.value),
-            hint,
-        );
+        findings.error(table.source(), &span, format!("unknown key `{part}` in the rule for `{}`", key.value), hint);
     }
 }
 
 /// Reads the short form.
-fn parse_rule(
-    source: &Source<'_>,
-    text: &str,
-    span: &Range<usize>,
-    findings: &mut Findings,
-) -> Option<Rule> {
+fn parse_rule(source: &Source<'_>, text: &str, span: &Range<usize>, findings: &mut Findings) -> Option<Rule> {
     let text = text.trim();
     let (head, rest) = match text.split_once(char::is_whitespace) {
         Some((head, rest)) => (head, rest.trim()),
@@ -270,9 +211,9 @@ fn parse_rule(
         Ok(parsed) if head == "absent" => Some(Rule::Absent(Some(parsed))),
         Ok(parsed) => Some(Rule::Present(parsed)),
         Err(error) => {
-            let hint = match suggestion(head, ["absent", "allowed"]) {
-                hint if hint.is_empty() => error.hint(),
-                hint => hint,
+            let hint = match closest(head, ["absent", "allowed"]) {
+                Some(word) if word != head => format!("did you mean `{word}`?"),
+                _ => error.hint(),
             };
             findings.error(source, span, error.to_string(), hint);
             None
@@ -284,38 +225,28 @@ fn parse_rule(
 pub(super) fn word_list(
     source: &Source<'_>,
     texts: &[Text<'_>],
-    what: &str,
+    (what, hint): (&str, &str),
     check: impl Fn(&str) -> bool,
     findings: &mut Findings,
 ) -> Vec<String> {
     let mut words = BTreeSet::new();
     for text in texts {
         if !check(text.value) {
-            findings.error(
-                source,
-                &text.span,
-                format!("`{}` is not {what}", text.value),
-                "",
-            );
+            findings.error(source, &text.span, format!("`{}` is not {what}", text.value), hint);
         } else if !words.insert(text.value.to_owned()) {
-            findings.warning(
-                source,
-                &text.span,
-                format!("`{}` is listed twice", text.value),
-                "remove one",
-            );
+            findings.warning(source, &text.span, format!("`{}` is listed twice", text.value), "remove one");
         }
     }
     words.into_iter().collect()
 }
 
+/// What [`is_id`] looks for, and how to get it right.
+pub(super) const REPOSITORY_ID: (&str, &str) =
+    ("a repository id", "letters, digits and `._:-`, as `dnf repolist` shows them");
+
 /// A repository id as dnf takes it.
 pub(super) fn is_id(text: &str) -> bool {
-    !text.is_empty()
-        && text.len() <= 255
-        && text
-            .bytes()
-            .all(|c| c.is_ascii_alphanumeric() || b"._:-".contains(&c))
+    !text.is_empty() && text.len() <= 255 && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"._:-".contains(&c))
 }
 
 /// As people write it in the short form; `same-as` has its table.

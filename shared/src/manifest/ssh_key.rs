@@ -62,12 +62,9 @@ impl KeyError {
                 "copy the whole line of the .pub file, or of `ssh-keyscan`".to_owned()
             }
             KeyError::Private => {
-                "take it out of the repository, make a new key, and write the .pub file's line here"
-                    .to_owned()
+                "take it out of the repository, make a new key, and write the .pub file's line here".to_owned()
             }
-            KeyError::Certificate(_) => {
-                "write the public key that is certified, or the authority's".to_owned()
-            }
+            KeyError::Certificate(_) => "write the public key that is certified, or the authority's".to_owned(),
             KeyError::Algorithm(_) => "use ssh-ed25519, ecdsa, rsa or a security key".to_owned(),
             KeyError::ShortRsa(_, least) => {
                 format!("use ssh-ed25519, or RSA of at least {least} bits")
@@ -102,10 +99,8 @@ impl PublicKey {
         if name.ends_with("-cert-v01@openssh.com") {
             return Err(KeyError::Certificate(name.to_owned()));
         }
-        let (algorithm, fields) = ALGORITHMS
-            .iter()
-            .find(|(known, _)| *known == name)
-            .ok_or_else(|| KeyError::Algorithm(name.to_owned()))?;
+        let (algorithm, fields) =
+            ALGORITHMS.iter().find(|(known, _)| *known == name).ok_or_else(|| KeyError::Algorithm(name.to_owned()))?;
         let blob = decode_base64(base64).ok_or(KeyError::Damaged("it is not base64"))?;
         let mut rest = blob.as_slice();
         let inside = field(&mut rest).ok_or(KeyError::Damaged("it ends too early"))?;
@@ -132,11 +127,7 @@ impl PublicKey {
             }
             _ => {}
         }
-        Ok(Self {
-            algorithm,
-            base64: base64.into(),
-            comment: words.next().unwrap_or_default().trim().into(),
-        })
+        Ok(Self { algorithm, base64: base64.into(), comment: words.next().unwrap_or_default().trim().into() })
     }
 
     /// `ssh-ed25519`, `ecdsa-sha2-nistp256`, ...

@@ -2,7 +2,7 @@
 
 use super::effective::{PackageKey, Place};
 use super::fleet::Fleet;
-use super::read::{Findings, Scope, Text, document, place, suggestion};
+use super::read::{Findings, Scope, Text, document, place, suggestion, suggestion_or_list};
 use super::rule::parse_key;
 use crate::diagnostic::Source;
 use crate::drift::Code;
@@ -64,16 +64,14 @@ impl Waiver {
     /// Whether it is about such an item; who it is for is for [`Waiver::is_for`].
     pub fn covers(&self, code: Code, package: Option<&str>, arch: Option<&str>) -> bool {
         let about = |wanted: &PackageKey| {
-            package == Some(wanted.name.as_str())
-                && wanted.arch.as_deref().is_none_or(|own| arch == Some(own))
+            package == Some(wanted.name.as_str()) && wanted.arch.as_deref().is_none_or(|own| arch == Some(own))
         };
         self.code.is_none_or(|own| own == code) && self.package.as_ref().is_none_or(about)
     }
 
     /// Whether it is for this runner or one of these groups.
     pub fn is_for(&self, runner: &str, groups: &[String]) -> bool {
-        self.runners.iter().any(|own| own == runner)
-            || self.groups.iter().any(|own| groups.contains(own))
+        self.runners.iter().any(|own| own == runner) || self.groups.iter().any(|own| groups.contains(own))
     }
 }
 
@@ -104,33 +102,18 @@ fn read_waiver(table: &mut Scope<'_>, fleet: &Fleet, findings: &mut Findings) ->
 
     for text in &runners {
         if fleet.runner(text.value).is_none() {
-            let hint = suggestion(text.value, fleet.runners.iter().map(|r| r.name.as_str()));
-            findings.error(
-                source,
-                &text.span,
-                format!("there is no runner `{}`", text.value),
-                hint,
-            );
+            let hint = suggestion_or_list(text.value, "runners", fleet.runners.iter().map(|r| r.name.as_str()));
+            findings.error(source, &text.span, format!("there is no runner `{}`", text.value), hint);
         }
     }
     for text in &groups {
         if !fleet.groups.contains_key(text.value) {
-            let hint = suggestion(text.value, fleet.groups.keys().map(String::as_str));
-            findings.error(
-                source,
-                &text.span,
-                format!("there is no group `{}`", text.value),
-                hint,
-            );
+            let hint = suggestion_or_list(text.value, "groups", fleet.groups.keys().map(String::as_str));
+            findings.error(source, &text.span, format!("there is no group `{}`", text.value), hint);
         }
     }
     if runners.is_empty() && groups.is_empty() && table.is_complete() {
-        findings.error(
-            source,
-            &span,
-            "the waiver is for nobody",
-            "add `runners = [...]` or `groups = [...]`",
-        );
+        findings.error(source, &span, "the waiver is for nobody", "add `runners = [...]` or `groups = [...]`");
     }
     if package.is_none() && code.is_none() && table.is_complete() {
         findings.error(
@@ -173,12 +156,7 @@ fn read_code(source: &Source<'_>, text: &Text<'_>, findings: &mut Findings) -> O
             }
             hint => hint,
         };
-        findings.error(
-            source,
-            &text.span,
-            format!("`{}` is not a drift code", text.value),
-            hint,
-        );
+        findings.error(source, &text.span, format!("`{}` is not a drift code", text.value), hint);
     }
     code
 }
@@ -196,10 +174,7 @@ fn read_until(table: &mut Scope<'_>, findings: &mut Findings) -> Option<Date> {
         _ => String::new(),
     };
     let strict = written.len() == 10 && !written.starts_with(['+', '-']);
-    let date = written
-        .parse::<Date>()
-        .ok()
-        .filter(|date| strict && date.year() < 9999);
+    let date = written.parse::<Date>().ok().filter(|date| strict && date.year() < 9999);
     if date.is_none() {
         findings.error(
             table.source(),
@@ -212,9 +187,6 @@ fn read_until(table: &mut Scope<'_>, findings: &mut Findings) -> Option<Date> {
 }
 
 fn sorted(texts: Vec<Text<'_>>) -> Vec<String> {
-    let unique: BTreeSet<String> = texts
-        .into_iter()
-        .map(|text| text.value.to_owned())
-        .collect();
+    let unique: BTreeSet<String> = texts.into_iter().map(|text| text.value.to_owned()).collect();
     unique.into_iter().collect()
 }

@@ -46,9 +46,7 @@ impl WindowError {
     pub fn hint(&self) -> &'static str {
         match self {
             WindowError::Form => "such as `Mon-Fri 22:00-05:00 Europe/Amsterdam`",
-            WindowError::Day(_) => {
-                "days are Mon, Tue, Wed, Thu, Fri, Sat, Sun: `Mon-Fri`, `Sat,Sun`"
-            }
+            WindowError::Day(_) => "days are Mon, Tue, Wed, Thu, Fri, Sat, Sun: `Mon-Fri`, `Sat,Sun`",
             WindowError::Time(_) => "times are hours and minutes: `22:00-05:00`",
             WindowError::Empty(_) => "write `00:00-24:00` for the whole day",
             WindowError::Zone(_) => "such as `Europe/Amsterdam` or `UTC`",
@@ -78,16 +76,8 @@ impl Window {
         if begin == end && !times.ends_with("24:00") {
             return Err(WindowError::Empty(times.to_owned()));
         }
-        let known = ZONES
-            .get(zone)
-            .map_err(|_| WindowError::Zone(zone.to_owned()))?;
-        Ok(Self {
-            text: words.join(" "),
-            days,
-            begin,
-            end,
-            zone: known,
-        })
+        let known = ZONES.get(zone).map_err(|_| WindowError::Zone(zone.to_owned()))?;
+        Ok(Self { text: words.join(" "), days, begin, end, zone: known })
     }
 
     /// Seconds until the window closes, if it is open at this Unix second.
@@ -110,11 +100,7 @@ impl Window {
         if !self.days[index] {
             return None;
         }
-        let last = if self.end <= self.begin {
-            day.checked_add(1.day()).ok()?
-        } else {
-            day
-        };
+        let last = if self.end <= self.begin { day.checked_add(1.day()).ok()? } else { day };
         Some((
             self.instant(DateTime::from_parts(day, self.begin))?,
             self.instant(DateTime::from_parts(last, self.end))?,
@@ -155,10 +141,8 @@ fn parse_days(text: &str) -> Result<[bool; 7], WindowError> {
 
 fn parse_time(text: &str) -> Option<Time> {
     let (hour, minute) = text.split_once(':')?;
-    let two = |part: &str| {
-        (part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit()))
-            .then(|| part.parse::<i8>().ok())?
-    };
+    let two =
+        |part: &str| (part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit())).then(|| part.parse::<i8>().ok())?;
     Time::new(two(hour)?, two(minute)?, 0, 0).ok()
 }
 
@@ -212,22 +196,10 @@ mod tests {
             ("Mo 10:00-11:00 UTC", WindowError::Day("Mo".to_owned())),
             ("Mon, 10:00-11:00 UTC", WindowError::Day("Mon,".to_owned())),
             ("Mon 10-11 UTC", WindowError::Time("10-11".to_owned())),
-            (
-                "Mon 25:00-26:00 UTC",
-                WindowError::Time("25:00-26:00".to_owned()),
-            ),
-            (
-                "Mon 10:00-10:00 UTC",
-                WindowError::Empty("10:00-10:00".to_owned()),
-            ),
-            (
-                "Mon 00:00-00:00 UTC",
-                WindowError::Empty("00:00-00:00".to_owned()),
-            ),
-            (
-                "Mon 10:00-11:00 Europe/Amsterdm",
-                WindowError::Zone("Europe/Amsterdm".to_owned()),
-            ),
+            ("Mon 25:00-26:00 UTC", WindowError::Time("25:00-26:00".to_owned())),
+            ("Mon 10:00-10:00 UTC", WindowError::Empty("10:00-10:00".to_owned())),
+            ("Mon 00:00-00:00 UTC", WindowError::Empty("00:00-00:00".to_owned())),
+            ("Mon 10:00-11:00 Europe/Amsterdm", WindowError::Zone("Europe/Amsterdm".to_owned())),
         ] {
             assert_eq!(Window::parse(text), Err(error), "{text}");
         }

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use countersign_manifests_schema::error::{ERROR_SCHEMA, ErrorDocument};
 
-use crate::diagnostic::{Diagnostic, Excerpt};
+use crate::diagnostic::{Diagnostic, Excerpt, Severity};
 use crate::terminal::{Palette, Role, cut, visible, wrap};
 
 /// Text of others is shown up to here.
@@ -18,6 +18,7 @@ pub struct Failure {
     causes: Vec<String>,
     hint: Option<String>,
     place: Option<Place>,
+    severity: Severity,
 }
 
 /// Where it failed.
@@ -45,14 +46,22 @@ impl From<&Diagnostic> for Failure {
             Some(excerpt) => Place::Line { at: problem.at(), line: problem.line, excerpt: excerpt.clone() },
             None => Place::File(problem.at()),
         };
-        Failure { hint: problem.hint.clone(), ..Failure::new("invalid-file", problem.message.clone()).at(place) }
+        let failure = Failure::new("invalid-file", problem.message.clone()).at(place);
+        Failure { hint: problem.hint.clone(), severity: problem.severity, ..failure }
     }
 }
 
 impl Failure {
     /// A failure without a cause below it. The code is stable, lower-case with dashes.
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Failure {
-        Failure { code: code.into(), message: message.into(), causes: Vec::new(), hint: None, place: None }
+        Failure {
+            code: code.into(),
+            message: message.into(),
+            causes: Vec::new(),
+            hint: None,
+            place: None,
+            severity: Severity::Error,
+        }
     }
 
     /// An error with the chain of its sources.
@@ -83,7 +92,11 @@ impl Failure {
     /// For people: several lines with a newline at the end.
     pub fn text(&self, columns: usize, palette: Palette) -> String {
         let mut lines = Vec::new();
-        labelled(&mut lines, (Role::Bad, "Error"), &self.message, columns, palette);
+        let label = match self.severity {
+            Severity::Error => (Role::Bad, "Error"),
+            Severity::Warning => (Role::Warn, "Warning"),
+        };
+        labelled(&mut lines, label, &self.message, columns, palette);
         if let Some(place) = &self.place {
             let at = visible(place.as_str());
             lines.push(format!("  {} {}", palette.paint(Role::Dim, "-->"), palette.paint(Role::Place, &at)));
