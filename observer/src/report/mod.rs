@@ -6,6 +6,7 @@
 mod classes;
 mod details;
 mod difference;
+mod html;
 mod json;
 mod moment;
 mod summary;
@@ -18,6 +19,7 @@ use countersign_manifests_schema::report::{DriftItem, DriftReport, Guard, Notice
 use crate::history::TrendPoint;
 
 pub use classes::{Class, Finding, Remedy};
+pub use html::html;
 pub use json::{json, put_in_order};
 pub use summary::{Counts, FailureGroup, Summary, Verdict};
 pub use text::{Extent, text};

@@ -1,5 +1,6 @@
 //! What people and programs are told about a run, from sample reports.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+mod html;
 mod sample;
 mod text;

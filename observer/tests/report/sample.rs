@@ -79,13 +79,13 @@ fn report(runners: Vec<RunnerReport>) -> DriftReport {
     }
 }
 
-fn context(runs: &[(u64, u64)]) -> ReportContext {
+fn context(fleet: u64, runs: &[(u64, u64)]) -> ReportContext {
     let owners = [("builders", "build-platform@example.org"), ("edge", "edge-team@example.org")];
     let trend = (0..).zip(runs).map(|(day, (drift, failed))| TrendPoint {
         run: format!("202611{:02}T033000Z", 20 - runs.len() + 1 + day as usize),
         at: 1_795_145_400 - 86_400 * (runs.len() as i64 - 1 - day),
         drift_by_code: BTreeMap::from([("ahead".to_owned(), drift / 2), ("unlisted".to_owned(), drift - drift / 2)]),
-        observed: 9u64.saturating_sub(*failed),
+        observed: fleet - failed,
         failed: *failed,
     });
     ReportContext {
@@ -101,7 +101,7 @@ fn context(runs: &[(u64, u64)]) -> ReportContext {
 pub(crate) fn clean() -> Sample {
     let runners = (1..=9).map(|n| observed(&format!("runner-0{n}"), "builders", Vec::new()));
     let trend = [(14, 1), (14, 0), (9, 0), (9, 0), (3, 0), (3, 0), (0, 0), (0, 0)];
-    Sample { report: report(runners.collect()), context: context(&trend) }
+    Sample { report: report(runners.collect()), context: context(9, &trend) }
 }
 
 /// The incident's drift on nine runners, three of them not observed.
@@ -184,7 +184,7 @@ pub(crate) fn incident() -> Sample {
         status: StepStatus::Failed,
         error: Some(notice("push-refused", "the proposed repository refused the branch proposals/@builders-1")),
     });
-    let mut context = context(&[(2, 0), (2, 0), (3, 0), (3, 1), (6, 0), (4, 0), (4, 2), (15, 3)]);
+    let mut context = context(9, &[(2, 0), (2, 0), (3, 0), (3, 1), (6, 0), (4, 0), (4, 2), (15, 3)]);
     context.unjudged.insert(
         "runner-06".to_owned(),
         vec![notice("history", "the database of dnf's history could not be read: -wal and -shm are absent")],
@@ -202,12 +202,12 @@ pub(crate) fn incident() -> Sample {
 /// Nine runners, none observed.
 pub(crate) fn blind() -> Sample {
     let runners = (1..=9).map(|n| failed(&format!("runner-0{n}"), "builders", "timeout", "no answer within 10s"));
-    Sample { report: report(runners.collect()), context: context(&[(3, 0), (3, 0), (0, 9)]) }
+    Sample { report: report(runners.collect()), context: context(9, &[(3, 0), (3, 0), (0, 9), (2, 1), (0, 9)]) }
 }
 
 /// The first run over a fleet without runners.
 pub(crate) fn empty() -> Sample {
-    let mut context = context(&[]);
+    let mut context = context(9, &[]);
     context.previous = None;
     Sample { report: report(Vec::new()), context }
 }
@@ -299,5 +299,8 @@ pub(crate) fn large(size: usize) -> Sample {
             _ => observed(&name, group, Vec::new()),
         }
     });
-    Sample { report: report(runners.collect()), context: context(&[(120, 9), (130, 4), (180, 60), (190, 55)]) }
+    Sample {
+        report: report(runners.collect()),
+        context: context(size as u64, &[(120, 9), (130, 4), (180, 60), (190, 55)]),
+    }
 }
