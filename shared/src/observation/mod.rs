@@ -3,6 +3,20 @@
 //! An observation is the probe's own answer, kept as one text; everything here borrows from it. Each section is
 //! [`Section::Seen`] or [`Section::Failed`]: nothing that could not be read ever looks like an empty answer.
 
+mod frame;
+mod history;
+mod packages;
+mod parse;
+mod record;
+mod request;
+
+pub use frame::{ANSWER_MAX, open};
+pub use packages::set_digest;
+pub use record::{LISTS, is_warm, merge, tokens};
+pub use request::{
+    MAGIC, NAMES_MAX, Nonce, REQUEST_MAX, Request, RequestError, Tokens, is_parameter,
+};
+
 use crate::nevra::Nevra;
 
 /// A part of an observation: read, or failed for a reason.

@@ -1,0 +1,637 @@
+#!/bin/sh
+# countersign probe 1: answers what is installed here, and changes nothing.
+#
+# Reads one request on stdin, takes no arguments, writes one framed answer to stdout. Install it root-owned, mode 0755,
+# as /usr/libexec/countersign/probe. POSIX sh; needs coreutils, awk, sed and rpm.
+
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+LC_ALL=C
+IFS=' 	
+'
+export PATH LC_ALL
+umask 077
+set -uf
+
+MAGIC=countersign-probe/1
+HERE=/usr/libexec/countersign/probe
+REQUEST_MAX=262144
+CHANGES_MAX=20000
+STATE5=/usr/lib/sysimage/libdnf5
+STATE4=/var/lib/dnf
+
+# One line instead of an answer.
+refuse() {
+    printf '%s error %s %s\n' "$MAGIC" "$1" "$2"
+    exit 64
+}
+
+# Runs a program with nothing of our environment, for at most $wait seconds; stderr is kept for the answer.
+run() {
+    env -i PATH="$PATH" LC_ALL=C HOME="$T/home" TMPDIR="$T/home" XDG_CACHE_HOME="$T/home" XDG_CONFIG_HOME="$T/home" \
+        XDG_DATA_HOME="$T/home" XDG_STATE_HOME="$T/home" \
+        timeout -k 2 "$wait" "$@" </dev/null 2>"$T/stderr"
+}
+
+# Like run, for dnf5 without plugins or excludes, which hide installed packages from repoquery. Once dnf did not answer
+# in time, it is not asked again.
+dnf5_run() {
+    [ "$busy" = 0 ] || return 124
+    run dnf5 --setopt=plugins=0 --setopt=disable_excludes='*' "$@"
+    status=$?
+    [ "$status" != 124 ] && [ "$status" != 137 ] || busy=1
+    return "$status"
+}
+
+# Prints stdin with control characters replaced and bytes that are not UTF-8 left out.
+printable() {
+    if [ "$iconv" = 1 ]; then
+        tr '\000-\010\013-\037\177' '?' | iconv -c -f UTF-8 -t UTF-8 2>"$T/iconv"
+    else
+        tr '\000-\010\013-\037\177-\377' '?'
+    fi
+}
+
+# Payload lines begin with a space, control lines never do.
+indent() { printable | sed 's/^/ /'; }
+
+sections=0
+begin() {
+    printf 'section %s\n' "$1"
+    sections=$((sections + 1))
+}
+# good [ROWS]: the section was read. warm: it is as it was when the request's token was made.
+good() { printf 'close 0%s\n' "${1:+ $1}"; }
+warm() { printf 'close 0 warm\n'; }
+# bad STATUS CODE [MESSAGE]: not read; stderr of the last program is the message unless there is one.
+bad() {
+    if [ "$#" -gt 2 ]; then
+        printf ' %s\n' "$3"
+    else
+        head -c 600 "$T/stderr" | printable | sed '/^$/d; s/^/ /' | head -n 4
+    fi
+    printf 'close %s %s\n' "$1" "$2"
+}
+# Closes a section by the exit status of a dnf query.
+bad_dnf() {
+    case $1 in
+    124 | 137) bad "$1" dnf-busy 'dnf did not answer in time; another transaction may hold its lock' ;;
+    *) bad "$1" dnf-failed ;;
+    esac
+}
+
+# ---------------------------------------------------------------------------------------------------------- request
+
+read_request() {
+    timeout 10 head -c $((REQUEST_MAX + 1)) >"$T/request" || refuse request 'the request did not end within 10 s'
+    [ "$(wc -c <"$T/request")" -le "$REQUEST_MAX" ] || refuse request "more than $REQUEST_MAX bytes"
+    [ "$(tr -d '\n -~' <"$T/request" | wc -c)" -eq 0 ] || refuse request 'bytes that are not printable ASCII'
+    : >"$T/names"
+    awk -v magic="$MAGIC request" -v names="$T/names" '
+        function fail(text) { if (!wrong) wrong = "line " NR ": " text }
+        NR == 1 { if ($0 != magic) fail("not a request of this version"); next }
+        ended { fail("text after the end"); next }
+        $0 == "end" { ended = 1; next }
+        NF != 2 || $0 != $1 " " $2 { fail("not a key and a value"); next }
+        length($2) > 128 { fail("too long"); next }
+        $1 == "name" {
+            if ($2 !~ /^[A-Za-z0-9][A-Za-z0-9._+:~^-]*$/) fail("not a package name")
+            else if (++count > 8192) fail("too many names")
+            else print $2 > names
+            next
+        }
+        ($1 in seen) { fail("twice"); next }
+        { seen[$1] = 1 }
+        $1 == "nonce" { if ($2 !~ /^[0-9a-f]+$/ || length($2) != 32) fail("not a nonce"); nonce = $2; next }
+        $1 == "packages" { if ($2 !~ /^[0-9a-f]+$/ || length($2) != 64) fail("not a token"); packages = $2; next }
+        $1 == "history" { if ($2 !~ /^[0-9a-f]+$/ || length($2) != 64) fail("not a token"); history = $2; next }
+        $1 == "wait" { if ($2 !~ /^([1-9]|10)$/) fail("not 1 to 10 seconds"); wait = $2; next }
+        { fail("an unknown key") }
+        END {
+            if (!wrong && !ended) wrong = "no end line"
+            if (!wrong && nonce == "") wrong = "no nonce"
+            if (wrong) { print "wrong " wrong; exit }
+            print "nonce " nonce
+            print "packages " (packages == "" ? "-" : packages)
+            print "history " (history == "" ? "-" : history)
+            print "wait " (wait == "" ? 10 : wait)
+        }' "$T/request" >"$T/fields"
+    while read -r key value; do
+        case $key in
+        wrong) refuse request "$value" ;;
+        nonce) nonce=$value ;;
+        packages) known_packages=$value ;;
+        history) known_history=$value ;;
+        wait) wait=$value ;;
+        esac
+    done <"$T/fields"
+    [ -n "$nonce" ] || refuse request 'unreadable'
+    sort -u "$T/names" >"$T/listed"
+}
+
+# ------------------------------------------------------------------------------------------------------------- host
+
+section_os() {
+    begin os
+    os=/etc/os-release
+    [ -r "$os" ] || os=/usr/lib/os-release
+    arch=$(run rpm --eval '%{_arch}')
+    if [ -r "$os" ] && [ -n "$arch" ]; then
+        awk -F= '($1 == "ID" || $1 == "VERSION_ID") && !seen[$1]++ {
+            key = tolower($1); sub(/^[^=]*=/, ""); gsub(/["\047\t]/, ""); print key "\t" $0 }' "$os" | indent
+        printf ' arch\t%s\n' "$arch"
+        good
+    else
+        bad 1 unreadable 'no os-release file, or rpm does not say its architecture'
+    fi
+}
+
+section_kernel() {
+    begin kernel
+    release=$(uname -r)
+    booted=$(awk '$1 == "btime" { print $2 }' /proc/stat)
+    if [ -n "$release" ] && [ -n "$booted" ]; then
+        printf ' %s\t%s\n' "$release" "$booted"
+        good
+    else
+        bad 1 unreadable '/proc/stat has no boot time'
+    fi
+}
+
+section_selinux() {
+    begin selinux
+    if command -v getenforce >"$T/getenforce"; then
+        if mode=$(run getenforce); then
+            printf '%s\n' "$mode" | tr '[:upper:]' '[:lower:]' | indent
+            good
+        else
+            bad 1 unreadable
+        fi
+    elif [ -e /sys/fs/selinux/enforce ]; then
+        case $(cat /sys/fs/selinux/enforce 2>"$T/stderr") in
+        1) printf ' enforcing\n' && good ;;
+        0) printf ' permissive\n' && good ;;
+        *) bad 1 unreadable ;;
+        esac
+    else
+        printf ' disabled\n'
+        good
+    fi
+}
+
+# The account's rights; `sudo -n true` would not see an account that may run only dnf.
+section_privileges() {
+    begin privileges
+    sudo=no
+    if command -v sudo >"$T/sudo" && run sudo -n -l >"$T/sudo"; then sudo=yes; fi
+    writable=no
+    for file in "$dbpath" "$dbpath/rpmdb.sqlite" "$dbpath/Packages" "$dbpath/Packages.db"; do
+        if [ -w "$file" ]; then writable=yes; fi
+    done
+    forced=no
+    if [ "$0" = "$HERE" ] && [ "$(stat -c %u "$HERE" 2>"$T/stderr")" = 0 ] && [ ! -w "$HERE" ]; then forced=yes; fi
+    printf ' %s\t%s\t%s\t%s\t' "$(id -u)" "$sudo" "$writable" "$forced"
+    id -Gn | printable
+    good
+}
+
+# Denials since boot, from the audit log where the account may read it.
+section_avc() {
+    begin avc
+    log=/var/log/audit/audit.log
+    if [ -r "$log" ]; then
+        awk -v booted="$booted" '/^type=(AVC|USER_AVC) / && / denied / {
+            if (match($0, /audit\([0-9]+/) && substr($0, RSTART + 6, RLENGTH - 6) + 0 >= booted + 0) count++
+        } END { print " " count + 0 }' "$log"
+        good
+    else
+        bad 1 unreadable 'the audit log is not readable to this account'
+    fi
+}
+
+# Locks that are held, and since when nothing moved under them. /proc/locks names inodes; its device numbers are those
+# of the whole file system on btrfs, so the holder must be a package manager instead.
+section_locks() {
+    begin locks
+    newest=$(stat -c %Y "$dbpath/rpmdb.sqlite" "$dbpath/rpmdb.sqlite-wal" 2>"$T/stderr" | sort -n | tail -n 1)
+    {
+        for file in "$dbpath/.rpm.lock" "$STATE4/system-repo.lock" /run/dnf/rpmtransaction.lock; do
+            inode=$(stat -c %i "$file" 2>"$T/stderr") || continue
+            awk -v inode="$inode" '$2 != "->" && $4 == "WRITE" && $6 ~ ":" inode "$" { print $5 }' /proc/locks |
+                sed "s|\$| $file|"
+        done
+        for file in "$STATE4/rpmdb_lock.pid" /var/cache/dnf/metadata_lock.pid /var/cache/dnf/download_lock.pid; do
+            read -r pid 2>"$T/stderr" <"$file" || continue
+            printf '%s %s\n' "$pid" "$file"
+        done 2>"$T/stderr"
+    } | while read -r pid file; do
+        case $pid in '' | *[!0-9]*) continue ;; esac
+        [ -d "/proc/$pid" ] || continue
+        case $(cat "/proc/$pid/comm" 2>"$T/stderr") in
+        '' | dnf* | yum* | rpm* | microdnf* | packagekit* | PackageKit* | python* | platform-python*) ;;
+        *) continue ;;
+        esac
+        { stat -c %Y "/proc/$pid" "$file" 2>"$T/stderr"; printf '%s\n' "${newest:-0}"; } | sort -n | tail -n 1 |
+            sed "s|^| $file	|"
+    done | sort -u
+    good
+}
+
+# ---------------------------------------------------------------------------------------------------------- rpm, dnf
+
+# Every row begins with the nonce: a line without it continues a text that holds a newline.
+read_rpm() {
+    if run rpm --querytags | grep -qx OPENPGP; then more=' [%{OPENPGP:pgpsig} ]'; else more=''; fi
+    run rpm -qa --qf "$nonce\\t%{NAME}\\t%{EPOCHNUM}\\t%{VERSION}\\t%{RELEASE}\\t%{ARCH}\\t%{INSTALLTIME}\\t%{DBINSTANCE}\
+\\t%|SHA256HEADER?{%{SHA256HEADER}}|\\t%{DSAHEADER:pgpsig} %{RSAHEADER:pgpsig} %{SIGGPG:pgpsig} %{SIGPGP:pgpsig}$more\
+\\t%|VENDOR?{%{VENDOR}}|\\n" >"$T/rpm"
+    rpm_status=$?
+    rpm_code=
+    case $rpm_status in
+    124 | 137) rpm_code=rpm-busy ;;
+    0)
+        # rpm skips damaged headers and still exits 0.
+        if grep -q '^error:' "$T/stderr"; then rpm_status=1 rpm_code=rpmdb-damaged; fi
+        if [ ! -s "$T/rpm" ]; then rpm_status=1 rpm_code=rpmdb-empty; fi
+        ;;
+    *) rpm_code=rpmdb-unreadable ;;
+    esac
+    cp "$T/stderr" "$T/rpm-stderr"
+    # A full disk shortens what rpm and dnf write, and neither of them says so.
+    if ! head -c 65536 /dev/zero >"$T/room" 2>"$T/rpm-stderr"; then rpm_status=1 rpm_code=no-space; fi
+    cookie=$(awk -F '\t' -v nonce="$nonce" '$1 == nonce { print $2 " " $8 }' "$T/rpm" | sort | sha256sum)
+}
+
+# Two digests that move whenever the answer to the lists or to the history would. A state that is kept elsewhere has none.
+read_tokens() {
+    packages_token=-
+    history_token=-
+    if grep -qs '^[[:space:]]*system_state_dir' /etc/dnf/dnf.conf; then return; fi
+    packages_token=$(
+        set +f
+        {
+            printf '%s\n%s\n%s\n' "$MAGIC" "$generation" "$cookie"
+            sha256sum "$T/listed" | cut -c 1-64
+            sha256sum "$STATE5"/*.toml /etc/dnf/dnf.conf /etc/dnf/libdnf5.conf.d/*.conf \
+                /usr/share/dnf5/libdnf.conf.d/*.conf 2>"$T/stderr"
+            [ "$generation" = 5 ] || stat -c '%n %i %s %y %z' "$STATE4"/history.sqlite "$STATE4"/history.sqlite-wal 2>"$T/stderr"
+        } | sha256sum | cut -c 1-64
+    )
+    history_token=$(
+        {
+            printf '%s\n%s\n' "$MAGIC" "$generation"
+            stat -c '%n %i %s %y %z' "$STATE5/transaction_history.sqlite" "$STATE5/transaction_history.sqlite-wal" \
+                "$STATE4/history.sqlite" "$STATE4/history.sqlite-wal" 2>"$T/stderr"
+        } | sha256sum | cut -c 1-64
+    )
+}
+
+detect_dnf() {
+    generation=0
+    case $(readlink -f "$(command -v dnf)" 2>"$T/stderr") in
+    */dnf5) generation=5 ;;
+    */dnf*) generation=4 ;;
+    *) if command -v dnf5 >"$T/which"; then generation=5; fi ;;
+    esac
+}
+
+section_dnf() {
+    begin dnf
+    version=
+    case $generation in
+    5) version=$(run dnf5 --version | sed -n 's/^dnf5 version //p') ;;
+    4) version=$(cat "$T/dnf4.version" 2>"$T/stderr4") ;;
+    esac
+    if [ -n "$version" ]; then
+        printf ' %s\t%s\n' "$generation" "$version"
+        good
+    else
+        bad 1 no-dnf 'neither dnf5 nor dnf answers'
+    fi
+}
+
+# Which of the listed packages are here; repoquery without any would answer for all.
+installed_names() {
+    awk -F '\t' -v nonce="$nonce" 'FILENAME == ARGV[1] { listed[$0] = 1; next }
+        $1 == nonce && ($2 in listed) && !seen[$2]++ { print $2 }' "$T/listed" "$T/rpm" >"$T/here"
+}
+
+query_dnf5() {
+    tab='	'
+    q="%{name}$tab%{epoch}$tab%{version}$tab%{release}$tab%{arch}"
+    dnf5_run repoquery --installed --qf "$q$tab%{reason}$tab%{from_repo}\\n" >"$T/origins" &&
+        dnf5_run repoquery --installed --installonly --qf "$q\\n" >"$T/installonly"
+    lists_status=$?
+    cp "$T/stderr" "$T/lists-stderr"
+    : >"$T/needed"
+    needed_status=$lists_status
+    installed_names
+    if [ "$lists_status" = 0 ] && [ -s "$T/here" ]; then
+        # shellcheck disable=SC2046 # validated names, and globbing is off
+        dnf5_run repoquery --installed --providers-of=requires --recursive --qf '%{name}\n' $(cat "$T/here") >"$T/needed"
+        needed_status=$?
+    fi
+    cp "$T/stderr" "$T/needed-stderr"
+    if ! head -c 65536 /dev/zero >"$T/room" 2>"$T/rpm-stderr"; then rpm_status=1 rpm_code=no-space; fi
+}
+
+# One row per instance: rpm's facts joined with dnf's.
+section_packages() {
+    begin packages
+    if [ -n "$rpm_code" ]; then
+        cp "$T/rpm-stderr" "$T/stderr"
+        bad "$rpm_status" "$rpm_code"
+    elif [ "$generation" = 0 ]; then
+        bad 1 no-dnf 'neither dnf5 nor dnf answers'
+    elif [ "$packages_token" != - ] && [ "$packages_token" = "$known_packages" ]; then
+        warm
+    elif [ "$lists_status" != 0 ]; then
+        cp "$T/lists-stderr" "$T/stderr"
+        bad_dnf "$lists_status"
+    else
+        awk -F '\t' -v OFS='\t' -v nonce="$nonce" '
+            BEGIN {
+                letter["user"] = "u"; letter["group"] = "g"; letter["dependency"] = "d"; letter["weak dependency"] = "w"
+                letter["clean"] = "c"; letter["external user"] = "e"
+            }
+            FILENAME == ARGV[1] {
+                key = $1 FS $2 FS $3 FS $4 FS $5
+                r = tolower($6); gsub(/-/, " ", r)
+                reason[key] = (r in letter) ? letter[r] : "-"
+                from[key] = ($7 == "<unknown>") ? "" : substr($7, 1, 128)
+                next
+            }
+            FILENAME == ARGV[2] { only[$0] = "i"; next }
+            function flush() { if (row != "") print row, substr(vendor, 1, 256) }
+            $1 == nonce {
+                flush()
+                signer = ""
+                words = split($10, word, " ")
+                for (i = 1; i <= words; i++)
+                    if (length(word[i]) >= 8 && word[i] ~ /^[0-9a-fA-F]+$/) signer = tolower(word[i])
+                key = $2 FS $3 FS $4 FS $5 FS $6
+                row = $2 OFS $3 OFS $4 OFS $5 OFS $6 OFS $7 OFS $8 OFS $9 OFS signer OFS \
+                    ((key in reason) ? reason[key] : "-") OFS ((key in only) ? "i" : "-") OFS from[key]
+                vendor = $11
+                for (i = 12; i <= NF; i++) vendor = vendor " " $i
+                next
+            }
+            { vendor = vendor " " $0 }
+            END { flush() }' "$T/origins" "$T/installonly" "$T/rpm" | sort | indent
+        good "$(awk -F '\t' -v nonce="$nonce" '$1 == nonce { rows++ } END { print rows + 0 }' "$T/rpm")"
+    fi
+}
+
+section_needed() {
+    begin needed
+    if [ -n "$rpm_code" ]; then
+        bad "$rpm_status" "$rpm_code" 'the rpm database was not read'
+    elif [ "$generation" = 0 ]; then
+        bad 1 no-dnf 'neither dnf5 nor dnf answers'
+    elif [ "$packages_token" != - ] && [ "$packages_token" = "$known_packages" ]; then
+        warm
+    elif [ "$needed_status" != 0 ]; then
+        cp "$T/needed-stderr" "$T/stderr"
+        bad_dnf "$needed_status"
+    else
+        sort -u "$T/needed" >"$T/needed-once"
+        indent <"$T/needed-once"
+        good "$(wc -l <"$T/needed-once")"
+    fi
+}
+
+section_tokens() {
+    begin tokens
+    printf ' %s\t%s\n' "$packages_token" "$history_token"
+    good
+}
+
+section_repos() {
+    begin repos
+    if [ "$generation" = 5 ]; then
+        [ "$busy" = 0 ] && run dnf5 -C --setopt=disable_excludes='*' repo list --all --json >"$T/json"
+        status=$?
+        if [ "$status" = 0 ]; then
+            awk '/^ *"id": *"/ { sub(/^ *"id": *"/, ""); sub(/",?$/, ""); id = $0 }
+                /^ *"is_enabled": *(true|false),?$/ { print id "\t" ($0 ~ /true/ ? "enabled" : "disabled") }' "$T/json" |
+                sort | indent
+            good
+        else
+            bad_dnf "$status"
+        fi
+    else
+        answer_dnf4 repos
+    fi
+}
+
+section_versionlocks() {
+    begin versionlocks
+    if [ "$generation" = 5 ]; then
+        dnf5_run versionlock list >"$T/locks"
+        status=$?
+        if [ "$status" = 0 ]; then
+            awk '/^#/ || /^$/ { next }
+                sub(/^Package name: /, "") { if (line != "") print line; line = $0; next }
+                { sub(/^ +/, ""); line = line " " $0 }
+                END { if (line != "") print line }' "$T/locks" | sort | indent
+            good
+        else
+            bad_dnf "$status"
+        fi
+    else
+        answer_dnf4 versionlocks
+    fi
+}
+
+# Enabled streams, from the state files: listing modules would load repositories.
+section_modules() {
+    begin modules
+    (
+        set +f
+        for file in "$STATE5/modules.toml" /etc/dnf/modules.d/*.module; do
+            [ -f "$file" ] || continue
+            awk -F '"' -v OFS=: '/^\[/ { name = $0; gsub(/^\[(modules\.)?"?|"?\][ \t]*$/, "", name); stream = ""; state = "" }
+                /^"?[A-Za-z0-9._+-]+"? *= *\{/ {
+                    name = $0; sub(/ *=.*/, "", name); gsub(/"/, "", name)
+                    if ($0 ~ /state *= *"Enabled"/ && match($0, /enabled_stream *= *"[^"]*"/)) {
+                        s = substr($0, RSTART, RLENGTH); gsub(/^[^"]*"|"$/, "", s); print name, s
+                    }
+                    next
+                }
+                { line = $0; gsub(/["\t ]/, "", line) }
+                line ~ /^(enabled_)?stream=/ { stream = substr(line, index(line, "=") + 1) }
+                tolower(line) ~ /^state=enabled$/ { state = "enabled" }
+                stream != "" && state != "" { print name, stream; stream = ""; state = "" }' "$file"
+        done
+    ) | sort -u | indent
+    good
+}
+
+section_reboot() {
+    begin reboot
+    status=2
+    case $generation in
+    5)
+        # Advisories come from root's metadata if there is any; nothing is downloaded.
+        dnf5_run -C --setopt=cachedir=/var/cache/libdnf5 needs-restarting >"$T/restart"
+        status=$?
+        if [ "$status" != 0 ] && ! grep -q '^Reboot' "$T/restart"; then
+            dnf5_run --disable-repo='*' needs-restarting >"$T/restart"
+            status=$?
+        fi
+        ;;
+    4)
+        run dnf -q -C --setopt=logdir="$T/home" needs-restarting -r >"$T/restart"
+        status=$?
+        ;;
+    esac
+    case $status in
+    0) printf ' no\n' && good ;;
+    1)
+        if grep -q '^Reboot' "$T/restart"; then printf ' yes\n' && good; else bad 1 dnf-failed; fi
+        ;;
+    124 | 137) bad_dnf "$status" ;;
+    *) bad "$status" unsupported 'dnf has no needs-restarting here' ;;
+    esac
+}
+
+# The newest change of root's repository metadata.
+section_metadata() {
+    begin metadata
+    (
+        set +f
+        for cache in /var/cache/libdnf5 /var/cache/dnf; do
+            if [ -d "$cache" ] && [ ! -x "$cache" ]; then exit 1; fi
+            stat -c %Y "$cache"/*/repodata/repomd.xml 2>"$T/stderr"
+        done
+        exit 0
+    ) >"$T/metadata"
+    if [ "$?" = 0 ]; then
+        sort -n "$T/metadata" | tail -n 1 | indent
+        good
+    else
+        bad 1 unreadable "root's cache is not readable to this account"
+    fi
+}
+
+# ---------------------------------------------------------------------------------------------------------- history
+
+# Rows of dnf5's history: `t` a transaction, `c` a change of the transaction above it. Texts stay JSON strings.
+history_dnf5() {
+    [ -e "$STATE5/transaction_history.sqlite" ] || return 0
+    dnf5_run history list --json >"$T/json" || return
+    awk '/^ *"id": *[0-9]+,?$/ { gsub(/[^0-9]/, ""); id = $0 }
+        /^ *"status": *"/ { sub(/^ *"status": *"/, ""); sub(/",?$/, ""); ok = $0 == "Ok" }
+        /^ *"altered_count": *[0-9]+,?$/ { gsub(/[^0-9]/, ""); if (($0 > 0 || !ok) && count++ < 200) print id }' \
+        "$T/json" >"$T/ids"
+    [ -s "$T/ids" ] || return 0
+    # shellcheck disable=SC2046 # numbers
+    dnf5_run history info $(cat "$T/ids") --json >"$T/json" || return
+    awk -v OFS='\t' -v most="$CHANGES_MAX" -v expected="$(wc -l <"$T/ids")" '
+        function text() { sub(/^ *"[a-z_]+": */, ""); sub(/,$/, ""); return $0 }
+        function bare() { text(); gsub(/^"|"$/, ""); return $0 }
+        function head() {
+            if (shown || !known) return
+            shown = 1; entries++
+            if (changes < most) print "t", id, start, end, status, digest, user, command
+        }
+        array == "" && /^ *"id":/ { id = bare(); shown = 0; known = 1; start = end = status = digest = ""; user = command = "\"\""; next }
+        array == "" && /^ *"start_time":/ { start = bare(); next }
+        array == "" && /^ *"end_time":/ { end = bare(); next }
+        array == "" && /^ *"rpmdb_version_end":/ { digest = bare(); next }
+        array == "" && /^ *"user_name":/ { user = text(); next }
+        array == "" && /^ *"status":/ { status = bare(); next }
+        array == "" && /^ *"description":/ { command = text(); next }
+        array == "" && /^ *"[a-z_]+": *\[ *\],?$/ { next }
+        array == "" && /^ *"[a-z_]+": *\[ *$/ { array = $0; gsub(/[^a-z]/, "", array); if (array == "packages") head(); next }
+        array != "" && /^ *\],?$/ { array = ""; next }
+        array == "packages" && /^ *"nevra":/ { nevra = bare(); next }
+        array == "packages" && /^ *"action":/ { action = bare(); next }
+        array == "packages" && /^ *\},?$/ { if (changes < most) print "c", action, nevra; pending++; next }
+        array == "" && /^ *\},?$/ { head(); known = 0; changes += pending; pending = 0 }
+        END { if (entries != expected) exit 3 }' "$T/json" >"$T/history5"
+}
+
+section_history() {
+    begin history
+    if [ "$history_token" != - ] && [ "$history_token" = "$known_history" ]; then
+        warm
+        return
+    fi
+    : >"$T/history5"
+    history_dnf5
+    status=$?
+    if [ "$status" = 3 ]; then
+        bad 3 garbage 'dnf5 history info answered in an unknown form'
+    elif [ "$status" = 124 ] || [ "$status" = 137 ]; then
+        bad_dnf "$status"
+    elif [ "$status" != 0 ]; then
+        bad "$status" history-unreadable "dnf5's history needs its -wal and -shm files to be there; see enroll"
+    elif [ "$history4_status" != 0 ]; then
+        bad "$history4_status" history-unreadable "dnf4's history is not readable: $(head -c 200 "$T/history4-stderr" | printable | tr '\n' ' ')"
+    else
+        cat "$T/history5" "$T/history4" | indent
+        good "$(cat "$T/history5" "$T/history4" | wc -l)"
+    fi
+}
+
+# ------------------------------------------------------------------------------------------------------------- dnf4
+
+answer_dnf4() {
+    if [ -f "$T/dnf4.$1" ]; then
+        sort "$T/dnf4.$1" | indent
+        good
+    else
+        cp "$T/dnf4-stderr" "$T/stderr" 2>"$T/iconv"
+        bad_dnf "${dnf4_status:-1}"
+    fi
+}
+
+# ------------------------------------------------------------------------------------------------------------- main
+
+main() {
+    T=$(mktemp -d /tmp/countersign-probe.XXXXXX) || refuse temporary 'no temporary directory'
+    trap 'rm -rf "$T"' EXIT
+    trap 'exit 1' HUP INT TERM PIPE
+    mkdir "$T/home"
+    cd "$T/home" || refuse temporary 'no temporary directory'
+    : >"$T/stderr"
+    wait=10 busy=0 nonce='' known_packages=- known_history=- iconv=0
+    if command -v iconv >"$T/which"; then iconv=1; fi
+    read_request
+    dbpath=$(run rpm --eval '%{_dbpath}') || refuse no-rpm 'rpm does not answer'
+
+    printf '%s answer %s\n' "$MAGIC" "$nonce"
+    section_os
+    section_kernel
+    section_selinux
+    detect_dnf
+    read_rpm
+    read_tokens
+    lists_status=0 needed_status=0 history4_status=0 dnf4_status=0
+    : >"$T/history4"
+    if [ -z "$rpm_code" ] && [ "$packages_token" = - ] || [ "$packages_token" != "$known_packages" ]; then
+        [ "$generation" != 5 ] || query_dnf5
+    fi
+    section_dnf
+    section_packages
+    section_needed
+    section_history
+    section_tokens
+    section_repos
+    section_versionlocks
+    section_modules
+    section_locks
+    section_reboot
+    section_privileges
+    section_metadata
+    section_avc
+    first=$cookie
+    read_rpm
+    begin stable
+    if [ "$first" = "$cookie" ]; then printf ' yes\n'; else printf ' no\n'; fi
+    good
+    printf 'end %s\n' "$sections"
+    printf 'bye %s\n' "$nonce"
+}
+
+main

@@ -1,0 +1,107 @@
+//! dnf's history rows: `t` opens a transaction, `c` is a change of the transaction above it.
+
+use super::frame::{Frame, bounded, garbage};
+use super::packages::number;
+use super::{Failure, History, HistoryChange, HistoryEntry};
+use std::borrow::Cow;
+
+/// Reads the rows of the `history` section.
+pub(super) fn parse<'a>(frame: &Frame<'a>) -> Result<History<'a>, Failure> {
+    let mut entries: Vec<HistoryEntry<'a>> = Vec::new();
+    for (line_number, line) in frame.lines() {
+        let wrong = || {
+            garbage(format!(
+                "line {line_number}: {} is not a row of dnf's history",
+                bounded(line)
+            ))
+        };
+        let (kind, row) = line.split_once('\t').ok_or_else(wrong)?;
+        match kind {
+            "t" => entries.push(entry(row).ok_or_else(wrong)?),
+            "c" => {
+                let (action, nevra) = row.split_once('\t').ok_or_else(wrong)?;
+                let entry = entries.last_mut().ok_or_else(wrong)?;
+                if let Some(incoming) = direction(action).ok_or_else(wrong)? {
+                    entry.changes.push(HistoryChange {
+                        nevra: without_zero_epoch(nevra),
+                        incoming,
+                    });
+                }
+            }
+            _ => return Err(wrong()),
+        }
+    }
+    entries.sort_by(|a, b| b.begin.cmp(&a.begin).then(b.id.cmp(&a.id)));
+    Ok(History { entries })
+}
+
+fn entry(row: &str) -> Option<HistoryEntry<'_>> {
+    let mut columns = row.split('\t');
+    let mut next = || columns.next();
+    let id = number(next()?)?;
+    let begin = number(next()?)?;
+    let end = number(next()?)?;
+    let completed = next()? == "Ok" && end > 0;
+    let rpmdb_end = next()?;
+    let user = login(&string(next()?)?);
+    let command = string(next()?)?;
+    // A dnf of before 4.7 has another kind of digest.
+    let digest = super::request::is_token(rpmdb_end);
+    columns.next().is_none().then_some(HistoryEntry {
+        id,
+        begin,
+        end,
+        completed,
+        user,
+        command,
+        rpmdb_end: Cow::Borrowed(if digest { rpmdb_end } else { "" }),
+        changes: Vec::new(),
+    })
+}
+
+/// Whether the package was on the machine afterwards; `Some(None)` for an action that moves no package, `None` for one
+/// that dnf does not have.
+#[expect(
+    clippy::option_option,
+    reason = "unknown and neither are different answers"
+)]
+fn direction(action: &str) -> Option<Option<bool>> {
+    Some(match action {
+        "Install" | "Upgrade" | "Downgrade" | "Reinstall" | "Obsolete" => Some(true),
+        "Remove" | "Removed" | "Replaced" | "Upgraded" | "Downgraded" | "Reinstalled"
+        | "Obsoleted" => Some(false),
+        "Reason Change" => None,
+        _ => return None,
+    })
+}
+
+/// A JSON string; borrowed when nothing in it is escaped.
+fn string(json: &str) -> Option<Cow<'_, str>> {
+    let inner = json.strip_prefix('"')?.strip_suffix('"')?;
+    if inner.contains(['\\', '"']) {
+        return serde_json::from_str::<String>(json).ok().map(Cow::Owned);
+    }
+    Some(Cow::Borrowed(inner))
+}
+
+/// The login name in dnf's `uid full name <login>`; `None` for an unset login uid, 4294967295.
+fn login(user: &str) -> Option<String> {
+    let uid = user.split(' ').next().unwrap_or_default();
+    if matches!(uid, "" | "-1" | "4294967295") {
+        return None;
+    }
+    let name = user
+        .strip_suffix('>')
+        .and_then(|rest| rest.rsplit_once('<'))
+        .map_or(user, |(_, name)| name);
+    let name = if name.is_empty() { uid } else { name };
+    Some(name.to_owned())
+}
+
+/// Leaves out an epoch of 0, which dnf5 writes and rpm does not.
+fn without_zero_epoch(nevra: &str) -> String {
+    match nevra.rsplit_once("-0:") {
+        Some((name, rest)) => format!("{name}-{rest}"),
+        None => nevra.to_owned(),
+    }
+}
