@@ -8,4 +8,5 @@ pub mod canonical;
 pub mod config;
 pub mod history;
 pub mod privilege;
+pub mod probe;
 pub mod report;

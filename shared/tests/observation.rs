@@ -32,11 +32,7 @@ fn healthy() -> Vec<(&'static str, String, &'static str)> {
          t\t8\t1700000200\t0\tStarted\t\t\"4294967295 \"\t\"dnf5 upgrade\"\n"
     );
     vec![
-        (
-            "os",
-            "id\tfedora\nversion_id\t41\narch\tx86_64\n".into(),
-            "0",
-        ),
+        ("os", "id\tfedora\nversion_id\t41\narch\tx86_64\n".into(), "0"),
         ("kernel", "6.10.0-1.fc41.x86_64\t1700000000\n".into(), "0"),
         ("selinux", "enforcing\n".into(), "0"),
         ("dnf", "5\t5.4.6.0\n".into(), "0"),
@@ -47,23 +43,11 @@ fn healthy() -> Vec<(&'static str, String, &'static str)> {
         ("repos", "fedora\tenabled\nupdates\tdisabled\n".into(), "0"),
         ("versionlocks", "llvm evr = 19.1.0-1.fc41\n".into(), "0"),
         ("modules", "nodejs:20\n".into(), "0"),
-        (
-            "locks",
-            "/run/dnf/rpmtransaction.lock\t1700000005\n".into(),
-            "0",
-        ),
+        ("locks", "/run/dnf/rpmtransaction.lock\t1700000005\n".into(), "0"),
         ("reboot", "no\n".into(), "0"),
-        (
-            "privileges",
-            "986\tno\tno\tyes\tcountersign-observer\n".into(),
-            "0",
-        ),
+        ("privileges", "986\tno\tno\tyes\tcountersign-observer\n".into(), "0"),
         ("metadata", "1700000009\n".into(), "0"),
-        (
-            "avc",
-            "the audit log is not readable\n".into(),
-            "1 unreadable",
-        ),
+        ("avc", "the audit log is not readable\n".into(), "1 unreadable"),
         ("stable", "yes\n".into(), "0"),
     ]
 }
@@ -115,24 +99,15 @@ fn a_complete_answer_is_read_section_by_section() {
     assert_eq!(seen.selinux, Section::Seen("enforcing"));
     assert_eq!(seen.needed, Section::Seen(vec!["glibc"]));
     assert_eq!(seen.modules, Section::Seen(vec!["nodejs:20"]));
-    assert_eq!(
-        seen.versionlocks,
-        Section::Seen(vec!["llvm evr = 19.1.0-1.fc41"])
-    );
+    assert_eq!(seen.versionlocks, Section::Seen(vec!["llvm evr = 19.1.0-1.fc41"]));
     assert_eq!(seen.metadata, Section::Seen(Some(1_700_000_009)));
-    assert_eq!(
-        seen.locks.seen().unwrap()[0].path,
-        "/run/dnf/rpmtransaction.lock"
-    );
+    assert_eq!(seen.locks.seen().unwrap()[0].path, "/run/dnf/rpmtransaction.lock");
     assert_eq!(seen.avc.failure().unwrap().code, "unreadable");
     let rights = seen.privileges.seen().unwrap();
     assert_eq!((rights.uid, rights.sudo, rights.forced), (986, false, true));
 
     let packages = &seen.packages.seen().unwrap().list;
-    let names: Vec<String> = packages
-        .iter()
-        .map(|package| package.nevra.to_string())
-        .collect();
+    let names: Vec<String> = packages.iter().map(|package| package.nevra.to_string()).collect();
     assert_eq!(
         names,
         [
@@ -143,41 +118,17 @@ fn a_complete_answer_is_read_section_by_section() {
         ]
     );
     assert_eq!(
-        (
-            packages[0].reason,
-            packages[0].from_repo,
-            packages[0].vendor
-        ),
+        (packages[0].reason, packages[0].from_repo, packages[0].vendor),
         (Reason::User, "fedora", "Fedora Project")
     );
     assert!(packages[1].install_only && !packages[0].install_only);
     assert_eq!((packages[3].vendor, packages[3].header_sha256), ("é", ""));
 
     let history = &seen.history.seen().unwrap().entries;
-    assert_eq!(
-        (
-            history[0].id,
-            history[0].completed,
-            history[0].user.as_deref()
-        ),
-        (8, false, None)
-    );
-    assert_eq!(
-        (history[1].user.as_deref(), &*history[1].command),
-        (Some("ann"), "dnf5 -y install \"bash\"")
-    );
-    let changes: Vec<(&str, bool)> = history[1]
-        .changes
-        .iter()
-        .map(|c| (c.nevra.as_str(), c.incoming))
-        .collect();
-    assert_eq!(
-        changes,
-        [
-            ("bash-5.2-1.fc41.x86_64", true),
-            ("bash-3:5.1-1.fc41.x86_64", false)
-        ]
-    );
+    assert_eq!((history[0].id, history[0].completed, history[0].user.as_deref()), (8, false, None));
+    assert_eq!((history[1].user.as_deref(), &*history[1].command), (Some("ann"), "dnf5 -y install \"bash\""));
+    let changes: Vec<(&str, bool)> = history[1].changes.iter().map(|c| (c.nevra.as_str(), c.incoming)).collect();
+    assert_eq!(changes, [("bash-5.2-1.fc41.x86_64", true), ("bash-3:5.1-1.fc41.x86_64", false)]);
 }
 
 #[test]
@@ -186,12 +137,7 @@ fn the_digests_are_those_of_dnf_and_of_a_sorted_text() {
     let record = record_of(&healthy());
     let seen = Observation::parse(&record, 0).unwrap();
     let packages = seen.packages.seen().unwrap();
-    let hex = |bytes: &[u8]| {
-        Sha256::digest(bytes)
-            .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect::<String>()
-    };
+    let hex = |bytes: &[u8]| Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect::<String>();
     // gpg-pubkey counts for dnf, and not for the set; both kernels follow their name once, by instance.
     let rpmdb = b"bash\x02\0\0\0gpg-pubkey\x03\0\0\0kernel-core\x04\0\0\0\x05\0\0\0zlib\x09\0\0\0";
     assert_eq!(packages.rpmdb_digest, hex(rpmdb));
@@ -204,26 +150,16 @@ fn every_truncation_is_recognised() {
     let answer = answer_of(&record_of(&healthy())).into_bytes();
     for length in 0..answer.len() {
         let code = match open(answer[..length].to_vec(), &nonce()) {
-            Ok(_) => panic!(
-                "{length} of {} bytes were taken for a whole answer",
-                answer.len()
-            ),
+            Ok(_) => panic!("{length} of {} bytes were taken for a whole answer", answer.len()),
             Err(failure) => failure.code,
         };
         // Cut inside a character, the rest is not UTF-8.
         let inside = std::str::from_utf8(&answer[..length]).is_err();
-        assert_eq!(
-            code,
-            if inside { "garbage" } else { "truncated" },
-            "{length}"
-        );
+        assert_eq!(code, if inside { "garbage" } else { "truncated" }, "{length}");
     }
     let record = record_of(&healthy());
     for length in (0..record.len()).filter(|length| record.is_char_boundary(*length)) {
-        assert!(
-            Observation::parse(&record[..length], 0).is_err(),
-            "{length}"
-        );
+        assert!(Observation::parse(&record[..length], 0).is_err(), "{length}");
     }
 }
 
@@ -234,20 +170,11 @@ fn every_lost_line_is_recognised_or_changes_only_its_own_section() {
     let lines: Vec<&str> = record.split_inclusive('\n').collect();
     let mut refused = 0;
     for lost in 0..lines.len() {
-        let text: String = lines
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| *at != lost)
-            .map(|(_, line)| *line)
-            .collect();
+        let text: String = lines.iter().enumerate().filter(|(at, _)| *at != lost).map(|(_, line)| *line).collect();
         match Observation::parse(&text, 0) {
             Err(_) => refused += 1,
             Ok(seen) => {
-                assert!(
-                    seen.packages == whole.packages,
-                    "a lost package row went unseen: {:?}",
-                    lines[lost]
-                );
+                assert!(seen.packages == whole.packages, "a lost package row went unseen: {:?}", lines[lost]);
                 assert!(seen.history == whole.history, "{:?}", lines[lost]);
             }
         }
@@ -263,10 +190,7 @@ fn noise_around_the_answer_is_garbage() {
         format!("{answer}logout\n"),
         format!("\n{answer}"),
         format!("{answer}{answer}"),
-        answer.replace(
-            "section kernel\n",
-            "section kernel\nBroadcast message from root\n",
-        ),
+        answer.replace("section kernel\n", "section kernel\nBroadcast message from root\n"),
         answer.replace("close 0\nsection kernel", "close 0\n\nsection kernel"),
         answer.replace(" enforcing", "enforcing"),
         answer.replace(" enforcing", " enfor\u{1b}[31mcing"),
@@ -280,12 +204,7 @@ fn noise_around_the_answer_is_garbage() {
         "bash: /usr/libexec/countersign/probe: No such file or directory\n".to_owned(),
     ];
     for case in cases {
-        assert_eq!(
-            code_of(case.as_bytes()),
-            "garbage",
-            "{}",
-            &case[..60.min(case.len())]
-        );
+        assert_eq!(code_of(case.as_bytes()), "garbage", "{}", &case[..60.min(case.len())]);
     }
     assert_eq!(code_of(b"\xff\xfe"), "garbage");
     assert_eq!(code_of(&vec![b'a'; 17 << 20]), "garbage");
@@ -295,14 +214,8 @@ fn noise_around_the_answer_is_garbage() {
 
 #[test]
 fn refusals_and_other_versions_keep_their_own_codes() {
-    assert_eq!(
-        code_of(b"countersign-probe/1 error no-rpm rpm does not answer\n"),
-        "no-rpm"
-    );
-    assert_eq!(
-        code_of(b"countersign-probe/1 error Bad\x1b code\n"),
-        "garbage"
-    );
+    assert_eq!(code_of(b"countersign-probe/1 error no-rpm rpm does not answer\n"), "no-rpm");
+    assert_eq!(code_of(b"countersign-probe/1 error Bad\x1b code\n"), "garbage");
     assert_eq!(code_of(b"countersign-probe/2 answer x\n"), "probe-version");
     assert_eq!(code_of(b""), "truncated");
 }
@@ -310,19 +223,11 @@ fn refusals_and_other_versions_keep_their_own_codes() {
 #[test]
 fn a_malformed_row_fails_its_section_and_no_other() {
     let row = |column: usize, value: &str| {
-        let mut columns = vec![
-            "bash", "0", "5.2", "1", "x86_64", "17", "2", HEADER, "", "u", "-", "fedora", "v",
-        ];
+        let mut columns = vec!["bash", "0", "5.2", "1", "x86_64", "17", "2", HEADER, "", "u", "-", "fedora", "v"];
         columns[column] = value;
         with("packages", &columns.join("\t"), "0 1")
     };
-    assert!(
-        Observation::parse(&row(0, "bash"), 0)
-            .unwrap()
-            .packages
-            .seen()
-            .is_some()
-    );
+    assert!(Observation::parse(&row(0, "bash"), 0).unwrap().packages.seen().is_some());
     let bad = [
         (0, ""),
         (0, "-y"),
@@ -352,11 +257,7 @@ fn a_malformed_row_fails_its_section_and_no_other() {
     for (column, value) in bad {
         let record = row(column, value);
         let seen = Observation::parse(&record, 0).unwrap();
-        assert_eq!(
-            seen.packages.failure().unwrap().code,
-            "garbage",
-            "{column} {value:?}"
-        );
+        assert_eq!(seen.packages.failure().unwrap().code, "garbage", "{column} {value:?}");
         assert!(seen.history.seen().is_some());
     }
     for (name, rows) in [
@@ -391,11 +292,7 @@ fn a_malformed_row_fails_its_section_and_no_other() {
 
 #[test]
 fn a_failed_or_missing_section_never_looks_empty() {
-    let record = with(
-        "packages",
-        "error: cannot open Packages database",
-        "1 rpmdb-unreadable",
-    );
+    let record = with("packages", "error: cannot open Packages database", "1 rpmdb-unreadable");
     let seen = Observation::parse(&record, 0).unwrap();
     let failure = seen.packages.failure().unwrap();
     assert_eq!(
@@ -405,15 +302,7 @@ fn a_failed_or_missing_section_never_looks_empty() {
     let mut sections = healthy();
     sections.retain(|(name, ..)| *name != "repos");
     let record = record_of(&sections);
-    assert_eq!(
-        Observation::parse(&record, 0)
-            .unwrap()
-            .repos
-            .failure()
-            .unwrap()
-            .code,
-        "garbage"
-    );
+    assert_eq!(Observation::parse(&record, 0).unwrap().repos.failure().unwrap().code, "garbage");
 }
 
 #[test]
@@ -430,13 +319,7 @@ fn a_set_that_changed_meanwhile_is_no_observation() {
 fn a_warm_answer_and_the_stored_record_are_the_cold_answer_again() {
     let cold = record_of(&healthy());
     assert!(!is_warm(&cold));
-    assert_eq!(
-        tokens(&cold),
-        Tokens {
-            packages: Some(TOKEN.into()),
-            history: Some(OTHER.into())
-        }
-    );
+    assert_eq!(tokens(&cold), Tokens { packages: Some(TOKEN.into()), history: Some(OTHER.into()) });
     let mut sections = healthy();
     for section in &mut sections {
         if ["packages", "needed", "history"].contains(&section.0) {
@@ -450,15 +333,7 @@ fn a_warm_answer_and_the_stored_record_are_the_cold_answer_again() {
     let warm = record_of(&sections);
     assert!(is_warm(&warm));
     assert_eq!(tokens(&warm), tokens(&cold));
-    assert_eq!(
-        Observation::parse(&warm, 0)
-            .unwrap()
-            .packages
-            .failure()
-            .unwrap()
-            .code,
-        "warm"
-    );
+    assert_eq!(Observation::parse(&warm, 0).unwrap().packages.failure().unwrap().code, "warm");
     let merged = merge(&cold, &warm).unwrap();
     assert_eq!(merged, cold.replace("enforcing", "permissive"));
     // A stored record that does not have the list is not taken for an empty one.

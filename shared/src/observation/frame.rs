@@ -53,17 +53,14 @@ impl<'a> Frame<'a> {
     /// Payload lines without their leading space, with their line numbers in the record.
     pub(super) fn lines(&self) -> impl Iterator<Item = (usize, &'a str)> {
         let first = self.line;
-        self.payload
-            .split_terminator('\n')
-            .enumerate()
-            .map(move |(index, line)| (first + index, &line[1..]))
+        self.payload.split_terminator('\n').enumerate().map(move |(index, line)| (first + index, &line[1..]))
     }
 }
 
 /// Takes the record out of an answer, in place; anything but one complete answer to this request is an error.
 ///
-/// `truncated`: the beginning of a good answer. `garbage`: anything else that no probe of this version says.
-/// A refusal of the probe comes back with the probe's own code.
+/// `truncated`: the beginning of a good answer. `garbage`: anything else that no probe of this version says. `changing`: packages came or went
+/// while the probe looked, so ask again. A refusal of the probe comes back with the probe's own code.
 pub fn open(bytes: Vec<u8>, nonce: &Nonce) -> Result<String, Failure> {
     if bytes.len() > ANSWER_MAX {
         return Err(garbage(format!("more than {ANSWER_MAX} bytes")));
@@ -73,10 +70,7 @@ pub fn open(bytes: Vec<u8>, nonce: &Nonce) -> Result<String, Failure> {
     let Some(rest) = text.strip_prefix(header.as_str()) else {
         return Err(judge_start(&text, &header));
     };
-    if let Some(byte) = rest
-        .bytes()
-        .find(|b| (*b < b' ' && *b != b'\n' && *b != b'\t') || *b == 0x7f)
-    {
+    if let Some(byte) = rest.bytes().find(|b| (*b < b' ' && *b != b'\n' && *b != b'\t') || *b == 0x7f) {
         return Err(garbage(format!("the control character {byte:#04x}")));
     }
     let bye = format!("\nbye {nonce}\n");
@@ -89,7 +83,10 @@ pub fn open(bytes: Vec<u8>, nonce: &Nonce) -> Result<String, Failure> {
     let end = header.len() + body.len() + 1;
     text.truncate(end);
     text.drain(..header.len());
-    sections(&text)?;
+    let moved = |frame: &Frame<'_>| frame.name == "stable" && frame.lines().any(|(_, line)| line == "no");
+    if sections(&text)?.iter().any(moved) {
+        return Err(changing());
+    }
     Ok(text)
 }
 
@@ -98,10 +95,7 @@ fn judge_start(text: &str, header: &str) -> Failure {
     if header.starts_with(text) {
         return truncated(text.len());
     }
-    if let Some(rest) = text
-        .strip_prefix(MAGIC)
-        .and_then(|rest| rest.strip_prefix(" error "))
-    {
+    if let Some(rest) = text.strip_prefix(MAGIC).and_then(|rest| rest.strip_prefix(" error ")) {
         let line = rest.strip_suffix('\n').unwrap_or(rest);
         let (code, message) = line.split_once(' ').unwrap_or((line, ""));
         if is_code(code) && !line.contains('\n') {
@@ -115,15 +109,9 @@ fn judge_start(text: &str, header: &str) -> Failure {
         ));
     }
     if text.starts_with("countersign-probe/") && !text.starts_with(&format!("{MAGIC} ")) {
-        return Failure::new(
-            "probe-version",
-            "the runner has another version of the probe; see enroll",
-        );
+        return Failure::new("probe-version", "the runner has another version of the probe; see enroll");
     }
-    garbage(format!(
-        "not an answer of the probe: {}",
-        bounded(text.lines().next().unwrap_or_default())
-    ))
+    garbage(format!("not an answer of the probe: {}", bounded(text.lines().next().unwrap_or_default())))
 }
 
 /// Splits a record; strict about every control line.
@@ -138,9 +126,7 @@ pub(super) fn sections(record: &str) -> Result<Vec<Frame<'_>>, Failure> {
             return Err(truncated(record.len()));
         };
         if length > LINE_MAX {
-            return Err(garbage(format!(
-                "line {number} has more than {LINE_MAX} bytes"
-            )));
+            return Err(garbage(format!("line {number} has more than {LINE_MAX} bytes")));
         }
         let line = &record[at..at + length];
         let next = at + length + 1;
@@ -148,42 +134,25 @@ pub(super) fn sections(record: &str) -> Result<Vec<Frame<'_>>, Failure> {
             Some((_, frame)) if line.starts_with(' ') => frame.rows += 1,
             Some((start, frame)) => {
                 let Some(status) = line.strip_prefix("close ") else {
-                    return Err(garbage(format!(
-                        "line {number} is neither payload nor the end of its section"
-                    )));
+                    return Err(garbage(format!("line {number} is neither payload nor the end of its section")));
                 };
                 frame.payload = &record[*start..at];
                 frame.text = &record[frame_start(record, *start, frame.name)..next];
-                frame.close = close(status, frame.rows).ok_or_else(|| {
-                    garbage(format!("line {number} closes its section in no known way"))
-                })?;
+                frame.close = close(status, frame.rows)
+                    .ok_or_else(|| garbage(format!("line {number} closes its section in no known way")))?;
                 frames.push(*frame);
                 open = None;
             }
             None => {
                 if let Some(name) = line.strip_prefix("section ") {
-                    if !is_code(name)
-                        || frames.iter().any(|frame| frame.name == name)
-                        || frames.len() == SECTIONS_MAX
-                    {
-                        return Err(garbage(format!(
-                            "line {number} opens a section that cannot be"
-                        )));
+                    if !is_code(name) || frames.iter().any(|frame| frame.name == name) || frames.len() == SECTIONS_MAX {
+                        return Err(garbage(format!("line {number} opens a section that cannot be")));
                     }
-                    let frame = Frame {
-                        name,
-                        payload: "",
-                        line: number + 1,
-                        rows: 0,
-                        close: Close::Good,
-                        text: "",
-                    };
+                    let frame = Frame { name, payload: "", line: number + 1, rows: 0, close: Close::Good, text: "" };
                     open = Some((next, frame));
                 } else if let Some(count) = line.strip_prefix("end ") {
                     if next != record.len() || count != frames.len().to_string() {
-                        return Err(garbage(format!(
-                            "line {number} does not end the sections in front of it"
-                        )));
+                        return Err(garbage(format!("line {number} does not end the sections in front of it")));
                     }
                     return Ok(frames);
                 } else {
@@ -218,16 +187,12 @@ fn close(status: &str, rows: usize) -> Option<Close<'_>> {
 fn is_code(text: &str) -> bool {
     text.len() <= 40
         && text.as_bytes().first().is_some_and(u8::is_ascii_lowercase)
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 /// At most 200 characters of a text from the runner.
 pub(super) fn bounded(text: &str) -> &str {
-    text.char_indices()
-        .nth(200)
-        .map_or(text, |(end, _)| &text[..end])
+    text.char_indices().nth(200).map_or(text, |(end, _)| &text[..end])
 }
 
 /// Not what a probe says.
@@ -235,9 +200,11 @@ pub(super) fn garbage(message: impl Into<String>) -> Failure {
     Failure::new("garbage", message)
 }
 
+/// Not one state of the runner.
+pub(super) fn changing() -> Failure {
+    Failure::new("changing", "packages came or went while the probe looked")
+}
+
 fn truncated(bytes: usize) -> Failure {
-    Failure::new(
-        "truncated",
-        format!("the answer ends after {bytes} bytes, before its end line"),
-    )
+    Failure::new("truncated", format!("the answer ends after {bytes} bytes, before its end line"))
 }

@@ -9,12 +9,7 @@ use std::borrow::Cow;
 pub(super) fn parse<'a>(frame: &Frame<'a>) -> Result<History<'a>, Failure> {
     let mut entries: Vec<HistoryEntry<'a>> = Vec::new();
     for (line_number, line) in frame.lines() {
-        let wrong = || {
-            garbage(format!(
-                "line {line_number}: {} is not a row of dnf's history",
-                bounded(line)
-            ))
-        };
+        let wrong = || garbage(format!("line {line_number}: {} is not a row of dnf's history", bounded(line)));
         let (kind, row) = line.split_once('\t').ok_or_else(wrong)?;
         match kind {
             "t" => entries.push(entry(row).ok_or_else(wrong)?),
@@ -22,10 +17,7 @@ pub(super) fn parse<'a>(frame: &Frame<'a>) -> Result<History<'a>, Failure> {
                 let (action, nevra) = row.split_once('\t').ok_or_else(wrong)?;
                 let entry = entries.last_mut().ok_or_else(wrong)?;
                 if let Some(incoming) = direction(action).ok_or_else(wrong)? {
-                    entry.changes.push(HistoryChange {
-                        nevra: without_zero_epoch(nevra),
-                        incoming,
-                    });
+                    entry.changes.push(HistoryChange { nevra: without_zero_epoch(nevra), incoming });
                 }
             }
             _ => return Err(wrong()),
@@ -61,15 +53,11 @@ fn entry(row: &str) -> Option<HistoryEntry<'_>> {
 
 /// Whether the package was on the machine afterwards; `Some(None)` for an action that moves no package, `None` for one
 /// that dnf does not have.
-#[expect(
-    clippy::option_option,
-    reason = "unknown and neither are different answers"
-)]
+#[expect(clippy::option_option, reason = "unknown and neither are different answers")]
 fn direction(action: &str) -> Option<Option<bool>> {
     Some(match action {
         "Install" | "Upgrade" | "Downgrade" | "Reinstall" | "Obsolete" => Some(true),
-        "Remove" | "Removed" | "Replaced" | "Upgraded" | "Downgraded" | "Reinstalled"
-        | "Obsoleted" => Some(false),
+        "Remove" | "Removed" | "Replaced" | "Upgraded" | "Downgraded" | "Reinstalled" | "Obsoleted" => Some(false),
         "Reason Change" => None,
         _ => return None,
     })
@@ -90,10 +78,7 @@ fn login(user: &str) -> Option<String> {
     if matches!(uid, "" | "-1" | "4294967295") {
         return None;
     }
-    let name = user
-        .strip_suffix('>')
-        .and_then(|rest| rest.rsplit_once('<'))
-        .map_or(user, |(_, name)| name);
+    let name = user.strip_suffix('>').and_then(|rest| rest.rsplit_once('<')).map_or(user, |(_, name)| name);
     let name = if name.is_empty() { uid } else { name };
     Some(name.to_owned())
 }

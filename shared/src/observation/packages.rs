@@ -23,11 +23,7 @@ pub(super) fn parse<'a>(frame: &Frame<'a>) -> Result<Packages<'a>, Failure> {
     for (number, line) in frame.lines() {
         let row = Row::split(line).ok_or_else(|| malformed(number, "not 13 columns"))?;
         if row.get(0) == "gpg-pubkey" {
-            instances.push((
-                row.get(0),
-                row.instance()
-                    .ok_or_else(|| malformed(number, "no instance"))?,
-            ));
+            instances.push((row.get(0), row.instance().ok_or_else(|| malformed(number, "no instance"))?));
             continue;
         }
         let package = row.package().map_err(|what| malformed(number, what))?;
@@ -37,10 +33,7 @@ pub(super) fn parse<'a>(frame: &Frame<'a>) -> Result<Packages<'a>, Failure> {
     if !list.is_sorted_by(|a, b| a.nevra <= b.nevra) {
         list.sort_unstable_by(|a, b| a.nevra.cmp(&b.nevra));
     }
-    Ok(Packages {
-        list,
-        rpmdb_digest: rpmdb_digest(instances),
-    })
+    Ok(Packages { list, rpmdb_digest: rpmdb_digest(instances) })
 }
 
 fn malformed(number: usize, what: &str) -> Failure {
@@ -67,16 +60,8 @@ impl<'a> Row<'a> {
     }
 
     fn get(&self, column: usize) -> &'a str {
-        let start = if column == 0 {
-            0
-        } else {
-            self.tabs[column - 1] + 1
-        };
-        let end = if column == COLUMNS - 1 {
-            self.line.len()
-        } else {
-            self.tabs[column]
-        };
+        let start = if column == 0 { 0 } else { self.tabs[column - 1] + 1 };
+        let end = if column == COLUMNS - 1 { self.line.len() } else { self.tabs[column] };
         &self.line[start..end]
     }
 
@@ -105,11 +90,7 @@ impl<'a> Row<'a> {
         Ok(Package {
             nevra: Nevra {
                 name,
-                evr: Evr {
-                    epoch: number(self.get(1)).ok_or("not an epoch")?,
-                    version,
-                    release,
-                },
+                evr: Evr { epoch: number(self.get(1)).ok_or("not an epoch")?, version, release },
                 arch,
             },
             install_time: number(self.get(5)).ok_or("not a time")?,
@@ -194,9 +175,7 @@ static KINDS: [u8; 256] = {
 
 /// Whether a text is not empty and has only bytes of one kind.
 fn holds(text: &str, kind: u8) -> bool {
-    let all = text
-        .bytes()
-        .fold(kind, |all, b| all & KINDS[usize::from(b)]);
+    let all = text.bytes().fold(kind, |all, b| all & KINDS[usize::from(b)]);
     !text.is_empty() && all != 0
 }
 

@@ -1,10 +1,8 @@
 //! From a record to an [`Observation`].
 
-use super::frame::{Close, Frame, bounded, garbage, sections};
+use super::frame::{Close, Frame, bounded, changing, garbage, sections};
 use super::packages::number;
-use super::{
-    Dnf, Failure, Kernel, Lock, Observation, Os, Privileges, Repo, Section, history, packages,
-};
+use super::{Dnf, Failure, Kernel, Lock, Observation, Os, Privileges, Repo, Section, history, packages};
 
 /// Sections that a record may have.
 const KNOWN: [&str; 18] = [
@@ -40,16 +38,9 @@ impl<'a> Observation<'a> {
             return Err(garbage(format!("the unknown section {}", frame.name)));
         }
         let sections = Sections(&frames);
-        match sections.read("stable", |frame| {
-            one_of(frame, &[("yes", true), ("no", false)])
-        }) {
+        match sections.read("stable", |frame| one_of(frame, &[("yes", true), ("no", false)])) {
             Section::Seen(true) => {}
-            Section::Seen(false) => {
-                return Err(Failure::new(
-                    "changing",
-                    "packages came or went while the probe looked",
-                ));
-            }
+            Section::Seen(false) => return Err(changing()),
             Section::Failed(failure) => return Err(failure),
         }
         Ok(Self {
@@ -57,20 +48,10 @@ impl<'a> Observation<'a> {
             os: sections.read("os", os),
             kernel: sections.read("kernel", |frame| {
                 let [release, booted] = columns(frame)?;
-                Ok(Kernel {
-                    release,
-                    booted: time(frame, booted)?,
-                })
+                Ok(Kernel { release, booted: time(frame, booted)? })
             }),
             selinux: sections.read("selinux", |frame| {
-                one_of(
-                    frame,
-                    &[
-                        ("enforcing", "enforcing"),
-                        ("permissive", "permissive"),
-                        ("disabled", "disabled"),
-                    ],
-                )
+                one_of(frame, &[("enforcing", "enforcing"), ("permissive", "permissive"), ("disabled", "disabled")])
             }),
             packages: sections.read("packages", packages::parse),
             needed: sections.read("needed", lines),
@@ -83,16 +64,11 @@ impl<'a> Observation<'a> {
                     "5" => 5,
                     _ => return Err(malformed(frame)),
                 };
-                Ok(Dnf {
-                    generation,
-                    version,
-                })
+                Ok(Dnf { generation, version })
             }),
             history: sections.read("history", history::parse),
             locks: sections.read("locks", locks),
-            reboot: sections.read("reboot", |frame| {
-                one_of(frame, &[("yes", true), ("no", false)])
-            }),
+            reboot: sections.read("reboot", |frame| one_of(frame, &[("yes", true), ("no", false)])),
             privileges: sections.read("privileges", privileges),
             metadata: sections.read("metadata", |frame| match frame.rows {
                 0 => Ok(None),
@@ -113,11 +89,7 @@ impl<'a> Observation<'a> {
 struct Sections<'f, 'a>(&'f [Frame<'a>]);
 
 impl<'a> Sections<'_, 'a> {
-    fn read<T>(
-        &self,
-        name: &str,
-        parse: impl FnOnce(&Frame<'a>) -> Result<T, Failure>,
-    ) -> Section<T> {
+    fn read<T>(&self, name: &str, parse: impl FnOnce(&Frame<'a>) -> Result<T, Failure>) -> Section<T> {
         let Some(frame) = self.0.iter().find(|frame| frame.name == name) else {
             return Section::Failed(garbage(format!("no section {name}")));
         };
@@ -126,10 +98,7 @@ impl<'a> Sections<'_, 'a> {
                 Ok(value) => Section::Seen(value),
                 Err(failure) => Section::Failed(failure),
             },
-            Close::Warm => Section::Failed(Failure::new(
-                "warm",
-                format!("{name} has not moved and was not repeated"),
-            )),
+            Close::Warm => Section::Failed(Failure::new("warm", format!("{name} has not moved and was not repeated"))),
             Close::Bad(code) => Section::Failed(Failure::new(code, message(frame))),
         }
     }
@@ -137,21 +106,12 @@ impl<'a> Sections<'_, 'a> {
 
 /// What the probe said about a section that it could not read, as one line.
 fn message(frame: &Frame<'_>) -> String {
-    let lines: Vec<&str> = frame
-        .lines()
-        .take(4)
-        .map(|(_, line)| bounded(line.trim()))
-        .collect();
+    let lines: Vec<&str> = frame.lines().take(4).map(|(_, line)| bounded(line.trim())).collect();
     lines.join("; ")
 }
 
 fn malformed(frame: &Frame<'_>) -> Failure {
-    garbage(format!(
-        "line {}: {} is not a row of {}",
-        frame.line,
-        bounded(frame.payload.trim()),
-        frame.name
-    ))
+    garbage(format!("line {}: {} is not a row of {}", frame.line, bounded(frame.payload.trim()), frame.name))
 }
 
 /// The columns of a section with one row.
@@ -175,17 +135,11 @@ fn cut<const N: usize>(row: &str) -> Option<[&str; N]> {
 
 fn one_of<T: Copy>(frame: &Frame<'_>, words: &[(&str, T)]) -> Result<T, Failure> {
     let [word] = columns(frame)?;
-    words
-        .iter()
-        .find(|(known, _)| *known == word)
-        .map(|(_, value)| *value)
-        .ok_or_else(|| malformed(frame))
+    words.iter().find(|(known, _)| *known == word).map(|(_, value)| *value).ok_or_else(|| malformed(frame))
 }
 
 fn time(frame: &Frame<'_>, text: &str) -> Result<i64, Failure> {
-    number(text)
-        .filter(|seconds| *seconds >= 0)
-        .ok_or_else(|| malformed(frame))
+    number(text).filter(|seconds| *seconds >= 0).ok_or_else(|| malformed(frame))
 }
 
 fn lines<'a>(frame: &Frame<'a>) -> Result<Vec<&'a str>, Failure> {
@@ -197,39 +151,24 @@ fn lines<'a>(frame: &Frame<'a>) -> Result<Vec<&'a str>, Failure> {
 }
 
 /// Reads rows of two columns.
-fn pairs<'a, T>(
-    frame: &Frame<'a>,
-    row: impl Fn(&'a str, &'a str) -> Option<T>,
-) -> Result<Vec<T>, Failure> {
+fn pairs<'a, T>(frame: &Frame<'a>, row: impl Fn(&'a str, &'a str) -> Option<T>) -> Result<Vec<T>, Failure> {
     frame
         .lines()
         .map(|(line_number, line)| {
             line.split_once('\t')
                 .and_then(|(first, second)| row(first, second))
-                .ok_or_else(|| {
-                    garbage(format!(
-                        "line {line_number}: {} is not a row of {}",
-                        bounded(line),
-                        frame.name
-                    ))
-                })
+                .ok_or_else(|| garbage(format!("line {line_number}: {} is not a row of {}", bounded(line), frame.name)))
         })
         .collect()
 }
 
 fn os<'a>(frame: &Frame<'a>) -> Result<Os<'a>, Failure> {
     let rows = pairs(frame, |key, value| Some((key, value)))?;
-    let get = |key: &str| {
-        rows.iter()
-            .find(|(known, _)| *known == key)
-            .map(|(_, value)| *value)
-    };
+    let get = |key: &str| rows.iter().find(|(known, _)| *known == key).map(|(_, value)| *value);
     match (get("id"), get("arch")) {
-        (Some(id), Some(arch)) if !id.is_empty() && !arch.is_empty() => Ok(Os {
-            id,
-            version_id: get("version_id").unwrap_or_default(),
-            arch,
-        }),
+        (Some(id), Some(arch)) if !id.is_empty() && !arch.is_empty() => {
+            Ok(Os { id, version_id: get("version_id").unwrap_or_default(), arch })
+        }
         _ => Err(malformed(frame)),
     }
 }

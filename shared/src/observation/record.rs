@@ -17,38 +17,22 @@ pub fn tokens(record: &str) -> Tokens {
     let Ok(frames) = sections(record) else {
         return Tokens::default();
     };
-    let read = |name: &str| {
-        frames
-            .iter()
-            .any(|frame| frame.name == name && !matches!(frame.close, Close::Bad(_)))
-    };
-    let row = frames
-        .iter()
-        .find(|frame| frame.name == "tokens")
-        .and_then(|frame| frame.lines().next());
+    let read = |name: &str| frames.iter().any(|frame| frame.name == name && !matches!(frame.close, Close::Bad(_)));
+    let row = frames.iter().find(|frame| frame.name == "tokens").and_then(|frame| frame.lines().next());
     let Some((packages, history)) = row.and_then(|(_, row)| row.split_once('\t')) else {
         return Tokens::default();
     };
     let keep = |token: &str, lists: &[&str]| {
         (is_token(token) && lists.iter().all(|name| read(name))).then(|| token.to_owned())
     };
-    Tokens {
-        packages: keep(packages, &["packages", "needed"]),
-        history: keep(history, &["history"]),
-    }
+    Tokens { packages: keep(packages, &["packages", "needed"]), history: keep(history, &["history"]) }
 }
 
 /// Completes a warm record with the lists of the stored record whose tokens were sent.
 pub fn merge(stored: &str, warm: &str) -> Result<String, Failure> {
     let stored = sections(stored)?;
     let warm = sections(warm)?;
-    let mut text = String::with_capacity(
-        stored
-            .iter()
-            .chain(&warm)
-            .map(|frame| frame.text.len())
-            .sum(),
-    );
+    let mut text = String::with_capacity(stored.iter().chain(&warm).map(|frame| frame.text.len()).sum());
     for frame in &warm {
         let whole = match frame.close {
             Close::Warm => list(&stored, frame.name)?,
@@ -66,9 +50,5 @@ fn list<'a>(stored: &[Frame<'a>], name: &str) -> Result<&'a str, Failure> {
         .iter()
         .find(|frame| frame.name == name && frame.close == Close::Good && LISTS.contains(&name))
         .map(|frame| frame.text)
-        .ok_or_else(|| {
-            garbage(format!(
-                "{name} was left out, and the stored record does not have it"
-            ))
-        })
+        .ok_or_else(|| garbage(format!("{name} was left out, and the stored record does not have it")))
 }

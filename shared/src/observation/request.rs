@@ -16,9 +16,7 @@ pub const NAMES_MAX: usize = 8192;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
     /// A name that might be taken for an option, a path or a glob.
-    #[error(
-        "{0:?} cannot be sent to a runner: letters, digits and ._+:~^- only, a letter or digit first"
-    )]
+    #[error("{0:?} cannot be sent to a runner: letters, digits and ._+:~^- only, a letter or digit first")]
     Name(String),
     /// More names than the probe accepts.
     #[error("{0} package names, the probe accepts {NAMES_MAX}")]
@@ -118,13 +116,8 @@ impl Request {
 /// `^[A-Za-z0-9][A-Za-z0-9._+:~^-]*$`, at most 128 bytes: never an option, a path, a glob or a group.
 pub fn is_parameter(text: &str) -> bool {
     text.len() <= 128
-        && text
-            .as_bytes()
-            .first()
-            .is_some_and(u8::is_ascii_alphanumeric)
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"._+:~^-".contains(&b))
+        && text.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric)
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._+:~^-".contains(&b))
 }
 
 /// 64 lower-case hex digits.
@@ -142,12 +135,7 @@ mod tests {
 
     #[test]
     fn names_are_sorted_and_sent_once() {
-        let request = Request::new(
-            nonce(),
-            ["zlib", "bash", "zlib", "gtk+extra"],
-            &Tokens::default(),
-        )
-        .unwrap();
+        let request = Request::new(nonce(), ["zlib", "bash", "zlib", "gtk+extra"], &Tokens::default()).unwrap();
         assert_eq!(
             std::str::from_utf8(request.as_bytes()).unwrap(),
             "countersign-probe/1 request\nnonce abababababababababababababababab\nname bash\nname gtk+extra\nname zlib\nend\n"
@@ -178,11 +166,7 @@ mod tests {
             "a%b",
         ] {
             let refused = Request::new(nonce(), [name], &Tokens::default());
-            assert_eq!(
-                refused,
-                Err(RequestError::Name(name.to_owned())),
-                "{name:?}"
-            );
+            assert_eq!(refused, Err(RequestError::Name(name.to_owned())), "{name:?}");
         }
         let long = "a".repeat(129);
         assert!(Request::new(nonce(), [long.as_str()], &Tokens::default()).is_err());
@@ -190,45 +174,22 @@ mod tests {
 
     #[test]
     fn a_foreign_token_is_refused() {
-        for token in [
-            "",
-            "zz",
-            "-",
-            &"A".repeat(64),
-            &"a".repeat(63),
-            &format!("{}\nend", "a".repeat(60)),
-        ] {
-            let tokens = Tokens {
-                packages: Some(token.to_owned()),
-                history: None,
-            };
+        for token in ["", "zz", "-", &"A".repeat(64), &"a".repeat(63), &format!("{}\nend", "a".repeat(60))] {
+            let tokens = Tokens { packages: Some(token.to_owned()), history: None };
             assert!(Request::new(nonce(), [], &tokens).is_err(), "{token:?}");
         }
-        let tokens = Tokens {
-            packages: Some("a".repeat(64)),
-            history: Some("b".repeat(64)),
-        };
+        let tokens = Tokens { packages: Some("a".repeat(64)), history: Some("b".repeat(64)) };
         let request = Request::new(nonce(), [], &tokens).unwrap();
-        assert!(
-            String::from_utf8_lossy(request.as_bytes())
-                .contains(&format!("\nhistory {}\n", "b".repeat(64)))
-        );
+        assert!(String::from_utf8_lossy(request.as_bytes()).contains(&format!("\nhistory {}\n", "b".repeat(64))));
     }
 
     #[test]
     fn sizes_are_bounded() {
         let names: Vec<String> = (0..=NAMES_MAX).map(|n| format!("p{n}")).collect();
         let all = names.iter().map(String::as_str);
-        assert_eq!(
-            Request::new(nonce(), all, &Tokens::default()),
-            Err(RequestError::TooMany(NAMES_MAX + 1))
-        );
+        assert_eq!(Request::new(nonce(), all, &Tokens::default()), Err(RequestError::TooMany(NAMES_MAX + 1)));
         let names: Vec<String> = (0..3000).map(|n| format!("{n:0>120}")).collect();
-        let long = Request::new(
-            nonce(),
-            names.iter().map(String::as_str),
-            &Tokens::default(),
-        );
+        let long = Request::new(nonce(), names.iter().map(String::as_str), &Tokens::default());
         assert!(matches!(long, Err(RequestError::TooLong(_))));
     }
 }

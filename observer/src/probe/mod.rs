@@ -1,0 +1,123 @@
+//! One question to one runner: what is installed there.
+//!
+//! The probe is a program of the runner's administrator, root-owned, behind a forced command. Nothing in here can ask
+//! for anything else: the request holds package names and two digests, and no command is built from data.
+
+use countersign_shared::observation::{Failure, Nonce, Request, Tokens, open};
+use countersign_shared::ssh::{Exit, Limits, Session, SshError};
+
+/// The probe's text, as it belongs on every runner.
+pub const PROBE: &str = include_str!("probe.sh");
+
+/// Where it belongs.
+pub const PROBE_PATH: &str = "/usr/libexec/countersign/probe";
+
+/// What the runner's sshd runs for the observer's key, whatever it is asked for.
+pub const FORCED_COMMAND: &str = "/usr/bin/env -i /usr/libexec/countersign/probe";
+
+/// Times that a runner is asked when packages come or go while the probe looks.
+const ATTEMPTS: u32 = 2;
+
+/// What to ask sshd to run. Behind a forced command the word says nothing and does nothing; a plain exec
+/// carries the probe's own text to an account without one.
+pub fn command_for(plain_exec: bool) -> String {
+    if plain_exec {
+        format!("exec /usr/bin/env -i /bin/sh -c '{}' probe", PROBE.replace('\'', r"'\''"))
+    } else {
+        "countersign-probe".to_owned()
+    }
+}
+
+/// Asks one runner and returns its record, complete and tied to this request.
+///
+/// A record may be warm when `tokens` are given; see `countersign_shared::observation::merge`.
+pub async fn run(
+    session: &Session,
+    plain_exec: bool,
+    names: &[&str],
+    tokens: &Tokens,
+    limits: Limits,
+) -> Result<String, Failure> {
+    let command = command_for(plain_exec);
+    let mut attempt = 1;
+    loop {
+        let request = request(names, tokens)?;
+        let output = session.exec(&command, request.as_bytes(), limits).await.map_err(|error| unanswered(&error))?;
+        match open(output.stdout, request.nonce()) {
+            Err(failure) if failure.code == "changing" && attempt < ATTEMPTS => attempt += 1,
+            Err(failure) => return Err(explained(failure, &output.ended.exit, &output.ended.stderr)),
+            Ok(record) => return Ok(record),
+        }
+    }
+}
+
+/// A request with a fresh nonce.
+fn request(names: &[&str], tokens: &Tokens) -> Result<Request, Failure> {
+    let mut random = [0; 16];
+    rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())
+        .map_err(|error| Failure::new("random", format!("the system gives no random numbers: {error}")))?;
+    Request::new(Nonce::new(random), names.iter().copied(), tokens)
+        .map_err(|error| Failure::new("request", error.to_string()))
+}
+
+fn unanswered(error: &SshError) -> Failure {
+    let mut message = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        message.push_str(": ");
+        message.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    Failure::new(error.code(), message)
+}
+
+/// Adds how the command ended to a failure that it may explain.
+fn explained(failure: Failure, exit: &Exit, stderr: &[u8]) -> Failure {
+    if !matches!(failure.code.as_str(), "truncated" | "garbage") {
+        return failure;
+    }
+    let said = countersign_shared::ssh::RemoteText::from_bytes(stderr);
+    let code = match exit {
+        Exit::Status(126 | 127) => "no-probe",
+        _ => failure.code.as_str(),
+    };
+    let ended = match exit {
+        Exit::Status(status) => format!("exit status {status}"),
+        Exit::Signal(signal) => format!("killed by {}", signal.as_str()),
+        Exit::Unknown => "no exit status".to_owned(),
+    };
+    let said = if said.is_empty() { String::new() } else { format!(": {}", said.as_str()) };
+    Failure::new(code, format!("{} ({ended}{said})", failure.message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_plain_command_is_one_quoted_word_for_the_shell_and_fits_the_kernels_limit() {
+        let command = command_for(true);
+        // MAX_ARG_STRLEN of Linux: the login shell gets all of it as one argument.
+        assert!(command.len() < 131_072, "{}", command.len());
+        assert!(!command_for(false).contains(char::is_whitespace));
+    }
+
+    #[test]
+    fn a_name_that_could_be_an_option_never_becomes_a_request() {
+        let failure = request(&["bash", "--setopt=pluginpath=/tmp"], &Tokens::default()).unwrap_err();
+        assert_eq!(failure.code, "request");
+        let (one, two) = (request(&["bash"], &Tokens::default()), request(&["bash"], &Tokens::default()));
+        assert_ne!(one.unwrap().nonce(), two.unwrap().nonce());
+    }
+
+    #[test]
+    fn how_the_command_ended_explains_a_missing_answer() {
+        let cut = || Failure::new("truncated", "nothing");
+        let missing = explained(cut(), &Exit::Status(127), b"sh: no such file");
+        assert_eq!(missing.code, "no-probe");
+        assert!(missing.message.contains("no such file"));
+        assert_eq!(explained(cut(), &Exit::Unknown, b"").message, "nothing (no exit status)");
+        let refused = Failure::new("no-rpm", "x");
+        assert_eq!(explained(refused.clone(), &Exit::Status(127), b"y"), refused);
+    }
+}
