@@ -4,7 +4,9 @@
 
 mod authentication;
 mod connection;
+mod faults;
 mod openssh;
 mod reach;
 mod run;
+mod scripted;
 mod sshd;

@@ -148,11 +148,6 @@ impl Sshd {
         self.log.lock().unwrap().clone()
     }
 
-    /// Stops the listener; connections stay.
-    pub(crate) fn stop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
 
     pub(crate) fn identity(&self) -> Identity {
         Identity::from_files(&self.user_key, None).unwrap()
