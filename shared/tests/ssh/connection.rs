@@ -244,5 +244,7 @@ async fn a_key_that_the_bastion_refuses_is_shown_to_it_once() {
     while let Some(result) = tasks.join_next().await {
         assert!(matches!(result.unwrap(), Err(SshError::Bastion { source, .. }) if source.code() == "auth"));
     }
+    // Nor is it shown to those who come later.
+    assert!(says_hello(&connector, &target).await.is_err());
     assert_eq!(bastion.log().matches("Failed ").count(), 1, "{}", bastion.log());
 }

@@ -148,7 +148,6 @@ impl Sshd {
         self.log.lock().unwrap().clone()
     }
 
-
     pub(crate) fn identity(&self) -> Identity {
         Identity::from_files(&self.user_key, None).unwrap()
     }
