@@ -4,6 +4,7 @@
 //! measured at the start of every run. The way of the data is `probe` (observation) → `assess` (drift) → `report`.
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test may stop at the first surprise"))]
 
+pub mod assess;
 pub mod canonical;
 pub mod config;
 pub mod history;

@@ -67,17 +67,6 @@ fn base_arch(arch: &str) -> &str {
     }
 }
 
-/// The rule as people write it.
-pub(super) fn rule_text(rule: &Rule) -> String {
-    match rule {
-        Rule::Present(spec) => spec.to_string(),
-        Rule::Absent(None) => "absent".to_owned(),
-        Rule::Absent(Some(spec)) => format!("absent {spec}"),
-        Rule::Allowed => "allowed".to_owned(),
-        Rule::SameAsRunningKernel => "running-kernel".to_owned(),
-    }
-}
-
 impl<'x> Judge<'x> {
     /// Judges one name completely.
     pub(super) fn name(&mut self, named: &Named<'x, '_>) {
@@ -185,7 +174,7 @@ impl<'x> Judge<'x> {
             Some(rule @ Rule::Present(spec)) => {
                 let foreign = own.is_none() && !is_native(arch, self.native);
                 if foreign && matches!(presence, Presence::WrongArch) {
-                    let wanted = Some(rule_text(rule));
+                    let wanted = Some(rule.to_string());
                     let finding = Finding::package(Code::WrongArch, named.name, Some(arch), wanted, instances);
                     Some(finding)
                 } else {
@@ -231,7 +220,7 @@ impl<'x> Judge<'x> {
         if matching.is_empty() {
             return None;
         }
-        let finding = Finding::package(Code::Unwanted, name, Some(arch), Some(rule_text(rule)), matching);
+        let finding = Finding::package(Code::Unwanted, name, Some(arch), Some(rule.to_string()), matching);
         Some(self.protect_running_kernel(finding))
     }
 
@@ -270,7 +259,7 @@ fn present<'x>(
         Position::Above => Some(Code::Ahead),
         Position::Below => Some(Code::Behind),
     })?;
-    let wanted = Some(rule_text(rule));
+    let wanted = Some(rule.to_string());
     Some(Finding::package(code, name, Some(arch), wanted, instances.to_vec()))
 }
 
@@ -279,5 +268,5 @@ fn missing<'x>(name: &'x str, arch: Option<&'x str>, rule: &'x Rule, seen: Vec<&
         Rule::Present(spec) if !seen.is_empty() => Fits::Spec(spec),
         _ => Fits::Any,
     };
-    Finding::package(Code::Missing, name, arch, Some(rule_text(rule)), seen).caused(Cause::Removed(fits))
+    Finding::package(Code::Missing, name, arch, Some(rule.to_string()), seen).caused(Cause::Removed(fits))
 }

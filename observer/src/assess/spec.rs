@@ -1,0 +1,82 @@
+//! Which commit of canonical made an item drift. SPEC 3 `since` (b).
+
+use countersign_shared::drift::{Compiled, Drift, Item, drift};
+use countersign_shared::observation::Observation;
+use std::sync::Arc;
+
+/// A commit of canonical that made something drift.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpecChange {
+    /// Full commit id.
+    pub commit: String,
+    /// Its committer time, Unix seconds.
+    pub at: i64,
+}
+
+/// The manifest in force for a runner from one commit on, until the next version.
+#[derive(Debug, Clone)]
+pub struct Version {
+    /// The commit that brought it.
+    pub change: SpecChange,
+    /// The manifest; `None` when the runner was not in canonical, or canonical could not be read there.
+    pub manifest: Option<Arc<Compiled>>,
+}
+
+/// The versions of one runner's manifest along canonical's first parents, newest first; the first is in force.
+#[derive(Debug, Clone, Default)]
+pub struct Versions {
+    /// Each differs from the one after it in what it demands.
+    pub list: Vec<Version>,
+    /// Whether the last is the oldest that there is, and not only the oldest that was looked at.
+    pub complete: bool,
+}
+
+/// For each item of `items`, the drift under the manifest in force, the commit since which every version has had it.
+///
+/// `None` when it was drift already as it came to be on the runner, or when the versions do not reach back far enough
+/// to tell. The observation is judged once per version, and no further back than an item is open.
+pub fn changes(items: &[Item], observation: &Observation<'_>, versions: &Versions) -> Vec<Option<SpecChange>> {
+    let mut found: Vec<Option<SpecChange>> = vec![None; items.len()];
+    let mut open: Vec<usize> = (0..items.len()).collect();
+    for (age, version) in versions.list.iter().enumerate() {
+        if open.is_empty() {
+            return found;
+        }
+        // The items are those of the first version.
+        let judged = (age > 0).then(|| judge(version, observation));
+        open.retain(|&index| {
+            let item = &items[index];
+            let drifts = judged.as_ref().is_none_or(|drift| drift.as_ref().is_some_and(|d| has(d, item)));
+            if !drifts {
+                return false;
+            }
+            let was_in_force = item.since.is_some_and(|since| version.change.at <= since);
+            found[index] = (!was_in_force).then(|| version.change.clone());
+            !was_in_force
+        });
+    }
+    if !versions.complete {
+        for index in open {
+            found[index] = None;
+        }
+    }
+    found
+}
+
+fn judge(version: &Version, observation: &Observation<'_>) -> Option<Drift> {
+    drift(version.manifest.as_deref()?, observation).ok()
+}
+
+/// Whether the same thing is drift there: the same package and arch in whatever way, or the same host item.
+fn has(drift: &Drift, item: &Item) -> bool {
+    drift.items.iter().any(|other| {
+        let same_arch = other.arch == item.arch || other.arch.is_none() || item.arch.is_none();
+        let same_kind = if item.code.is_package_code() {
+            other.code.is_package_code() && same_arch
+        } else {
+            other.code == item.code && other.arch == item.arch
+        };
+        let same_host_item = item.package.is_some() || other.seen == item.seen;
+        other.package == item.package && same_kind && same_host_item
+    })
+}
