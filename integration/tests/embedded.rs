@@ -8,8 +8,13 @@ use countersign_integration::embedded::fault::Fault;
 use countersign_integration::embedded::machine::FakeMachine;
 use countersign_integration::embedded::server::{FakeFleet, FakeRunner, key_of};
 use countersign_integration::embedded::site::{observer_key, observer_public_key};
+use countersign_shared::ssh::host_keys::HostKeys;
+use countersign_shared::ssh::{Attempt, Connector, ConnectorConfig, Endpoint, Finding, Identity, Target};
 use russh::keys::PrivateKey;
+use russh::keys::ssh_key::LineEnding;
+use std::fs::Permissions;
 use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -80,6 +85,37 @@ async fn each_fault_is_what_its_name_says() {
 
     let dropped = hear(Some(Fault::Drop(1000))).await;
     assert!(!matches!(&dropped, Ok(heard) if heard.status.is_some()), "{dropped:?}");
+}
+
+#[tokio::test]
+async fn the_key_gets_the_probe_and_nothing_else() {
+    let fleet = one(None).await;
+    let runner = &fleet.runners[0];
+    let dir = tempfile::tempdir().unwrap();
+    let key = dir.path().join("key");
+    std::fs::write(&key, observer_key().to_openssh(LineEnding::LF).unwrap()).unwrap();
+    std::fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+    let connector = Connector::new(ConnectorConfig::new(Identity::from_files(&key, None).unwrap()));
+    let host_key = runner.host_key.to_openssh().unwrap();
+    let endpoint = Endpoint {
+        address: runner.address.ip().to_string(),
+        port: runner.address.port(),
+        user: "countersign-observer".to_owned(),
+        host_keys: Arc::new(HostKeys::new([host_key.as_str()], None).unwrap()),
+    };
+    let target = Target { name: "runner-01".to_owned(), endpoint, bastion: None };
+    let session = connector.connect(&target).await.unwrap();
+    let attempts = Attempt::all(runner.address.port());
+    for (attempt, finding) in session.reach(&attempts, Duration::from_secs(30)).await {
+        match finding {
+            Finding::Refused => {}
+            Finding::Answered(answer) => {
+                let answer = String::from_utf8(answer).unwrap();
+                assert!(answer.starts_with("countersign-probe/1 error request"), "{attempt:?}: {answer}");
+            }
+            other => panic!("{attempt:?}: {other:?}"),
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -203,12 +203,15 @@ impl Handler for FakeSession {
         self.start_probe(channel, session)
     }
 
-    async fn data(&mut self, channel: ChannelId, data: &[u8], _session: &mut Session) -> Result<(), Self::Error> {
-        if let Some(running) = self.channels.get_mut(&channel) {
-            running.request.extend_from_slice(data);
-            if running.request.len() > REQUEST_LIMIT {
-                return Err(russh::Error::Disconnect);
-            }
+    async fn data(&mut self, channel: ChannelId, data: &[u8], session: &mut Session) -> Result<(), Self::Error> {
+        let Some(running) = self.channels.get_mut(&channel) else { return Ok(()) };
+        running.request.extend_from_slice(data);
+        if running.request.len() > REQUEST_LIMIT {
+            return Err(russh::Error::Disconnect);
+        }
+        // Like the probe, which does not wait for the end of what cannot be a request.
+        if running.request.first().is_some_and(|byte| *byte != b'c') {
+            return self.answer(channel, session);
         }
         Ok(())
     }
