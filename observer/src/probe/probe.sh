@@ -82,7 +82,10 @@ bad_dnf() {
 # ---------------------------------------------------------------------------------------------------------- request
 
 read_request() {
-    timeout 10 head -c $((REQUEST_MAX + 1)) >"$T/request" || refuse request 'the request did not end within 10 s'
+    # What does not begin like a request may never end: sftp clients wait for an answer to their first packet.
+    timeout 10 head -c 1 >"$T/request" || refuse request 'no request within 10 s'
+    [ "$(tr -d '\0' <"$T/request")" = c ] || refuse request 'not a request'
+    timeout 10 head -c "$REQUEST_MAX" >>"$T/request" || refuse request 'the request did not end within 10 s'
     [ "$(wc -c <"$T/request")" -le "$REQUEST_MAX" ] || refuse request "more than $REQUEST_MAX bytes"
     [ "$(tr -d '\n -~' <"$T/request" | wc -c)" -eq 0 ] || refuse request 'bytes that are not printable ASCII'
     : >"$T/names"
