@@ -37,7 +37,7 @@ host_keys = ["{KEY}"]
 address = "10.0.0.11"
 groups = ["builders"]
 manifests = []
-host_keys = ["{KEY}"]
+host_keys = ["{KEY} root@runner-01", "@cert-authority {OTHER_KEY}"]
 bastion = "gate"
 wave = 0
 "#
@@ -142,6 +142,8 @@ fn the_documented_example_loads_without_a_word() {
     assert_eq!((runners[0].port, runners[0].user.as_str()), (22, "countersign-observer"));
     assert_eq!((runners[1].port, runners[1].user.as_str()), (2222, "watch"));
     assert_eq!(runners[1].actuator_user, "countersign-actuator");
+    let keys: Vec<String> = runners[0].host_keys.iter().map(ToString::to_string).collect();
+    assert_eq!(keys, [KEY.to_owned(), format!("@cert-authority {OTHER_KEY}")]);
     assert_eq!(canonical.policy.settle, 3);
     assert_eq!(canonical.policy.max_open, 20);
     assert_eq!(canonical.approvers.as_ref().unwrap().entries[0].principal, "ada@example.org");

@@ -2,7 +2,7 @@
 
 use super::effective::Place;
 use super::read::{Findings, Scope, Text, document, place, suggestion};
-use super::ssh_key::PublicKey;
+use super::ssh_key::{HostKey, PublicKey};
 use crate::diagnostic::{Diagnostic, Severity, Source};
 use countersign_manifests_schema::fleet::FLEET_SCHEMA;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -53,7 +53,7 @@ pub struct Bastion {
     /// Login name.
     pub user: String,
     /// Its host keys; empty = those of known_hosts.
-    pub host_keys: Vec<PublicKey>,
+    pub host_keys: Vec<HostKey>,
     /// Where it is defined.
     pub place: Place,
 }
@@ -76,7 +76,7 @@ pub struct Runner {
     /// Names of its own manifests, which win over those of its groups, sorted.
     pub manifests: Vec<String>,
     /// Its host keys; empty = those of known_hosts.
-    pub host_keys: Vec<PublicKey>,
+    pub host_keys: Vec<HostKey>,
     /// Name of the bastion in front of it.
     pub bastion: Option<String>,
     /// When its turn comes; 0 = canary.
@@ -537,10 +537,10 @@ fn port(table: &mut Scope<'_>, findings: &mut Findings) -> Option<u16> {
     u16::try_from(port).ok()
 }
 
-fn host_keys(table: &mut Scope<'_>, findings: &mut Findings) -> Vec<PublicKey> {
+fn host_keys(table: &mut Scope<'_>, findings: &mut Findings) -> Vec<HostKey> {
     let mut keys = Vec::new();
     for text in table.texts("host_keys", findings).unwrap_or_default() {
-        match PublicKey::parse(text.value) {
+        match HostKey::parse(text.value) {
             Ok(key) => keys.push(key),
             Err(error) => {
                 findings.error(table.source(), &text.span, error.to_string(), error.hint());

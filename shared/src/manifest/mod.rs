@@ -15,5 +15,6 @@ pub mod ssh_key;
 pub mod version;
 pub mod waiver;
 pub mod window;
+pub mod write;
 
 pub use canonical::Canonical;

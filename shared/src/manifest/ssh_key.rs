@@ -166,6 +166,51 @@ impl fmt::Display for PublicKey {
     }
 }
 
+/// What a host key of the fleet stands for, as in a known_hosts file (sshd(8)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Marker {
+    /// The host has this key.
+    Key,
+    /// `@cert-authority`: the key signs host certificates.
+    Authority,
+    /// `@revoked`: the key is never accepted.
+    Revoked,
+}
+
+/// A host key of the fleet: an optional marker and a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostKey {
+    /// What it stands for.
+    pub marker: Marker,
+    /// The key.
+    pub key: PublicKey,
+}
+
+impl HostKey {
+    /// Reads `[@cert-authority|@revoked] type base64 [comment]`.
+    pub fn parse(text: &str) -> Result<Self, KeyError> {
+        let text = text.trim();
+        let (marker, rest) = match text.split_once([' ', '\t']) {
+            Some(("@cert-authority", rest)) => (Marker::Authority, rest),
+            Some(("@revoked", rest)) => (Marker::Revoked, rest),
+            _ => (Marker::Key, text),
+        };
+        Ok(Self { marker, key: PublicKey::parse(rest)? })
+    }
+}
+
+/// `[marker] type base64`, without the comment.
+impl fmt::Display for HostKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.marker {
+            Marker::Key => {}
+            Marker::Authority => f.write_str("@cert-authority ")?,
+            Marker::Revoked => f.write_str("@revoked ")?,
+        }
+        self.key.fmt(f)
+    }
+}
+
 fn field<'b>(rest: &mut &'b [u8]) -> Option<&'b [u8]> {
     let (length, after) = rest.split_first_chunk::<4>()?;
     let length = u32::from_be_bytes(*length) as usize;

@@ -35,26 +35,6 @@ pub struct Waiver {
     pub place: Place,
 }
 
-/// Every drift code.
-const CODES: [Code; 16] = [
-    Code::Missing,
-    Code::Unwanted,
-    Code::Unlisted,
-    Code::Ahead,
-    Code::Behind,
-    Code::Duplicate,
-    Code::WrongArch,
-    Code::NotInLock,
-    Code::WrongOrigin,
-    Code::KernelMismatch,
-    Code::OutOfBand,
-    Code::Interrupted,
-    Code::RepoEnabled,
-    Code::RepoDisabled,
-    Code::Selinux,
-    Code::StuckLock,
-];
-
 impl Waiver {
     /// Whether it is still valid at this Unix second.
     pub fn is_valid_at(&self, now: i64) -> bool {
@@ -147,11 +127,11 @@ fn read_waiver(table: &mut Scope<'_>, fleet: &Fleet, findings: &mut Findings) ->
 }
 
 fn read_code(source: &Source<'_>, text: &Text<'_>, findings: &mut Findings) -> Option<Code> {
-    let code = CODES.into_iter().find(|code| code.as_str() == text.value);
+    let code = Code::parse(text.value);
     if code.is_none() {
-        let hint = match suggestion(text.value, CODES.iter().map(|code| code.as_str())) {
+        let hint = match suggestion(text.value, Code::ALL.iter().map(|code| code.as_str())) {
             hint if hint.is_empty() => {
-                let all: Vec<&str> = CODES.iter().map(|code| code.as_str()).collect();
+                let all: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
                 format!("the codes are {}", all.join(", "))
             }
             hint => hint,
