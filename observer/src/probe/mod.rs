@@ -3,6 +3,10 @@
 //! The probe is a program of the runner's administrator, root-owned, behind a forced command. Nothing in here can ask
 //! for anything else: the request holds package names and two digests, and no command is built from data.
 
+mod enroll;
+
+pub use enroll::{EnrollError, Enrollment};
+
 use countersign_shared::observation::{Failure, Nonce, Request, Tokens, open};
 use countersign_shared::ssh::{Exit, Limits, Session, SshError};
 

@@ -67,7 +67,7 @@ bad() {
     if [ "$#" -gt 2 ]; then
         printf ' %s\n' "$3"
     else
-        head -c 600 "$T/stderr" | printable | sed '/^$/d; s/^/ /' | head -n 4
+        tail -c 600 "$T/stderr" | printable | sed '/^$/d; s/^/ /' | tail -n 4
     fi
     printf 'close %s %s\n' "$1" "$2"
 }
@@ -241,6 +241,13 @@ section_locks() {
 
 # ---------------------------------------------------------------------------------------------------------- rpm, dnf
 
+# A full disk shortens what rpm and dnf write, and neither of them says so.
+require_room() {
+    head -c 65536 /dev/zero >"$T/room" 2>"$T/no-room" && return
+    cp "$T/no-room" "$T/rpm-stderr"
+    rpm_status=1 rpm_code=no-space
+}
+
 # Every row begins with the nonce: a line without it continues a text that holds a newline.
 read_rpm() {
     if run rpm --querytags | grep -qx OPENPGP; then more=' [%{OPENPGP:pgpsig} ]'; else more=''; fi
@@ -259,8 +266,7 @@ read_rpm() {
     *) rpm_code=rpmdb-unreadable ;;
     esac
     cp "$T/stderr" "$T/rpm-stderr"
-    # A full disk shortens what rpm and dnf write, and neither of them says so.
-    if ! head -c 65536 /dev/zero >"$T/room" 2>"$T/rpm-stderr"; then rpm_status=1 rpm_code=no-space; fi
+    require_room
     cookie=$(awk -F '\t' -v nonce="$nonce" '$1 == nonce { print $2 " " $8 }' "$T/rpm" | sort | sha256sum)
 }
 
@@ -268,7 +274,7 @@ read_rpm() {
 read_tokens() {
     packages_token=-
     history_token=-
-    if grep -qs '^[[:space:]]*system_state_dir' /etc/dnf/dnf.conf; then return; fi
+    if grep -Eqs '^[[:space:]]*(system_state_dir|persistdir)' /etc/dnf/dnf.conf; then return; fi
     packages_token=$(
         set +f
         {
@@ -302,7 +308,7 @@ section_dnf() {
     version=
     case $generation in
     5) version=$(run dnf5 --version | sed -n 's/^dnf5 version //p') ;;
-    4) version=$(cat "$T/dnf4.version" 2>"$T/stderr4") ;;
+    4) version=$(cat "$T/dnf4.version" 2>"$T/stderr") ;;
     esac
     if [ -n "$version" ]; then
         printf ' %s\t%s\n' "$generation" "$version"
@@ -310,6 +316,10 @@ section_dnf() {
     else
         bad 1 no-dnf 'neither dnf5 nor dnf answers'
     fi
+}
+
+lists_wanted() {
+    [ -z "$rpm_code" ] && { [ "$packages_token" = - ] || [ "$packages_token" != "$known_packages" ]; }
 }
 
 # Which of the listed packages are here; repoquery without any would answer for all.
@@ -334,7 +344,7 @@ query_dnf5() {
         needed_status=$?
     fi
     cp "$T/stderr" "$T/needed-stderr"
-    if ! head -c 65536 /dev/zero >"$T/room" 2>"$T/rpm-stderr"; then rpm_status=1 rpm_code=no-space; fi
+    require_room
 }
 
 # One row per instance: rpm's facts joined with dnf's.
@@ -360,7 +370,7 @@ section_packages() {
                 key = $1 FS $2 FS $3 FS $4 FS $5
                 r = tolower($6); gsub(/-/, " ", r)
                 reason[key] = (r in letter) ? letter[r] : "-"
-                from[key] = ($7 == "<unknown>") ? "" : substr($7, 1, 128)
+                from[key] = ($7 == "<unknown>" || $7 == "@System") ? "" : substr($7, 1, 128)
                 next
             }
             FILENAME == ARGV[2] { only[$0] = "i"; next }
@@ -483,7 +493,7 @@ section_reboot() {
         fi
         ;;
     4)
-        run dnf -q -C --setopt=logdir="$T/home" needs-restarting -r >"$T/restart"
+        dnf4_run restart - >"$T/restart"
         status=$?
         ;;
     esac
@@ -520,15 +530,21 @@ section_metadata() {
 
 # Rows of dnf5's history: `t` a transaction, `c` a change of the transaction above it. Texts stay JSON strings.
 history_dnf5() {
-    [ -e "$STATE5/transaction_history.sqlite" ] || return 0
-    dnf5_run history list --json >"$T/json" || return
+    if [ ! -e "$STATE5/transaction_history.sqlite" ] || ! command -v dnf5 >"$T/which"; then return 0; fi
+    if ! dnf5_run --setopt=system_state_dir="$from" history list --json >"$T/json"; then
+        # Without its -wal and -shm files only root can open the database; a private copy can be opened.
+        [ "$busy" = 0 ] || return 124
+        from="$T/state5"
+        copy_state "$STATE5/transaction_history.sqlite" "$from" || return
+        dnf5_run --setopt=system_state_dir="$from" history list --json >"$T/json" || return
+    fi
     awk '/^ *"id": *[0-9]+,?$/ { gsub(/[^0-9]/, ""); id = $0 }
         /^ *"status": *"/ { sub(/^ *"status": *"/, ""); sub(/",?$/, ""); ok = $0 == "Ok" }
         /^ *"altered_count": *[0-9]+,?$/ { gsub(/[^0-9]/, ""); if (($0 > 0 || !ok) && count++ < 200) print id }' \
         "$T/json" >"$T/ids"
     [ -s "$T/ids" ] || return 0
     # shellcheck disable=SC2046 # numbers
-    dnf5_run history info $(cat "$T/ids") --json >"$T/json" || return
+    dnf5_run --setopt=system_state_dir="$from" history info $(cat "$T/ids") --json >"$T/json" || return
     awk -v OFS='\t' -v most="$CHANGES_MAX" -v expected="$(wc -l <"$T/ids")" '
         function text() { sub(/^ *"[a-z_]+": */, ""); sub(/,$/, ""); return $0 }
         function bare() { text(); gsub(/^"|"$/, ""); return $0 }
@@ -561,32 +577,234 @@ section_history() {
         return
     fi
     : >"$T/history5"
-    history_dnf5
+    : >"$T/history4"
+    from=$STATE5
+    which=dnf5
+    history_dnf5 && which=dnf4 && history_dnf4
     status=$?
-    if [ "$status" = 3 ]; then
-        bad 3 garbage 'dnf5 history info answered in an unknown form'
-    elif [ "$status" = 124 ] || [ "$status" = 137 ]; then
-        bad_dnf "$status"
-    elif [ "$status" != 0 ]; then
-        bad "$status" history-unreadable "dnf5's history needs its -wal and -shm files to be there; see enroll"
-    elif [ "$history4_status" != 0 ]; then
-        bad "$history4_status" history-unreadable "dnf4's history is not readable: $(head -c 200 "$T/history4-stderr" | printable | tr '\n' ' ')"
-    else
+    case $status in
+    0)
         cat "$T/history5" "$T/history4" | indent
         good "$(cat "$T/history5" "$T/history4" | wc -l)"
-    fi
+        ;;
+    3) bad 3 garbage 'dnf5 history info answered in an unknown form' ;;
+    124 | 137) bad_dnf "$status" ;;
+    *)
+        bad "$status" history-unreadable \
+            "the history of $which cannot be read by this account, see enroll: $(head -c 300 "$T/stderr" | printable | tr '\n' ' ')"
+        ;;
+    esac
 }
 
 # ------------------------------------------------------------------------------------------------------------- dnf4
+
+# dnf4 is a Python program, so its hosts have Python; hosts of dnf5 need none. One process answers everything, from a
+# private copy of dnf4's history, without which dnf would take every reason for unknown.
+write_dnf4() {
+    cat >"$T/dnf4.py" <<'PYTHON'
+import json, os, sqlite3, sys
+
+out, task, names = sys.argv[1], sys.argv[2], sys.argv[3]
+state = os.path.join(out, "state4")
+
+
+def write(name, rows):
+    path = os.path.join(out, "dnf4." + name)
+    with open(path + ".part", "w", encoding="utf-8", errors="replace") as file:
+        for row in rows:
+            file.write("\t".join(str(part) for part in row) + "\n")
+    os.rename(path + ".part", path)
+
+
+def private_dnf():
+    import dnf.const
+
+    # Otherwise dnf makes a cache of its own in /var/tmp.
+    dnf.const.TMPDIR = out + "/"
+    return dnf
+
+
+def listed():
+    with open(names) as file:
+        return file.read().split()
+
+
+def versionlocks(conf):
+    import configparser
+
+    for folder in conf.pluginconfpath if conf.plugins else []:
+        plugin = configparser.ConfigParser(interpolation=None)
+        if not plugin.read(os.path.join(folder, "versionlock.conf")):
+            continue
+        path = plugin.get("main", "locklist", fallback="")
+        if plugin.getboolean("main", "enabled", fallback=True) and os.path.exists(path):
+            with open(path, encoding="utf-8", errors="replace") as file:
+                return [[line.strip()] for line in file if line.strip() and not line.startswith("#")]
+    return []
+
+
+def host(lists):
+    dnf = private_dnf()
+    import dnf.rpm
+
+    write("version", [[dnf.VERSION]])
+    base = dnf.Base()
+    conf = base.conf
+    conf.read(priority=dnf.conf.PRIO_MAINCONFIG)
+    write("versionlocks", versionlocks(conf))
+    conf.cachedir = conf.logdir = os.path.join(out, "home")
+    conf.persistdir = state
+    conf.disable_excludes = ["all"]
+    try:
+        conf.releasever = dnf.rpm.detect_releasever(conf.installroot) or ""
+    except Exception:
+        conf.releasever = ""
+    conf.substitutions.update_from_etc(conf.installroot, varsdir=conf._get_value("varsdir"))
+    base.read_all_repos()
+    write("repos", [[repo.id, "enabled" if repo.enabled else "disabled"] for repo in base.repos.all()])
+    if not lists:
+        return
+    base.fill_sack(load_system_repo=True, load_available_repos=False)
+    installed = base.sack.query().installed()
+
+    def key(package):
+        return [package.name, package.epoch, package.version, package.release, package.arch]
+
+    write("origins", [key(package) + [package.reason, base.history.repo(package) or ""] for package in installed])
+    write("installonly", [key(package) for package in base._get_installonly_query(installed)])
+    found, todo = set(), list(installed.filter(name=listed()))
+    while todo:
+        providers = installed.filter(provides=[requirement for package in todo for requirement in package.requires])
+        todo = [package for package in providers if package not in found]
+        found.update(todo)
+    write("needed", sorted({(package.name,) for package in found}))
+
+
+ACTIONS = {1: "Install", 2: "Downgrade", 3: "Downgraded", 4: "Obsolete", 5: "Obsoleted", 6: "Upgrade", 7: "Upgraded",
+           8: "Removed", 9: "Reinstall", 10: "Reinstalled", 11: "Reason Change"}
+STATES = {0: "Started", 1: "Ok", 2: "Error"}
+
+
+def user(uid):
+    import pwd
+
+    if uid in (-1, 4294967295):
+        return "4294967295 "
+    try:
+        entry = pwd.getpwuid(uid)
+        return "%d %s <%s>" % (uid, entry.pw_gecos.split(",")[0], entry.pw_name)
+    except KeyError:
+        return "%d" % uid
+
+
+def history(most):
+    path = os.path.join(state, "history.sqlite")
+    rows = []
+    if os.path.exists(path):
+        database = sqlite3.connect(path)
+        database.text_factory = lambda text: text.decode("utf-8", "replace")
+        changes = 0
+        for number, begin, end, digest, uid, command, done in database.execute(
+            "select id, dt_begin, dt_end, rpmdb_version_end, user_id, cmdline, state from trans t where state != 1 or"
+            " exists (select 1 from trans_item i join rpm r on r.item_id = i.item_id where i.trans_id = t.id)"
+            " order by id desc limit 200"):
+            if changes >= most:
+                break
+            texts = [json.dumps(text or "", ensure_ascii=False) for text in (user(uid), command)]
+            rows.append(["t", number, begin, end or 0, STATES.get(done, "Error"), digest or ""] + texts)
+            for action, name, epoch, version, release, arch in database.execute(
+                "select i.action, r.name, r.epoch, r.version, r.release, r.arch from trans_item i"
+                " join rpm r on r.item_id = i.item_id where i.trans_id = ? order by i.id", (number,)):
+                nevra = "%s-%d:%s-%s.%s" % (name, epoch, version, release, arch)
+                rows.append(["c", ACTIONS.get(action, action), nevra])
+                changes += 1
+    write("history", rows)
+
+
+if task == "restart":
+    private_dnf()
+    import dnf.cli.main
+
+    sys.exit(dnf.cli.main.main(["-q", "-C", "--setopt=keepcache=0", "needs-restarting", "-r"]))
+elif task == "history":
+    history(int(names))
+else:
+    host(task == "lists")
+PYTHON
+}
+
+# The interpreter of dnf4 itself, or any that may read an old history of dnf4.
+find_python() {
+    python=
+    if [ "$generation" = 4 ]; then
+        python=$(sed -n '1s/^#! *\([^ ]*\).*/\1/p' "$(command -v dnf)" 2>"$T/stderr")
+        case $python in */env | '') python=python3 ;; esac
+    elif command -v python3 >"$T/which"; then
+        python=python3
+    fi
+    [ -z "$python" ] || write_dnf4
+}
+
+dnf4_run() {
+    [ "$busy" = 0 ] || return 124
+    run "$python" -I -B "$T/dnf4.py" "$T" "$@"
+    status=$?
+    [ "$status" != 124 ] && [ "$status" != 137 ] || busy=1
+    return "$status"
+}
+
+# copy_state DATABASE DIRECTORY: a private copy that was not written to meanwhile.
+copy_state() {
+    mkdir -p "$2"
+    for attempt in 1 2; do
+        before=$(stat -c '%n %i %s %y %z' "$1" "$1-wal" 2>"$T/stat")
+        cp "$1" "$2/" 2>"$T/stderr" || return
+        rm -f "$2/${1##*/}-wal"
+        if [ -s "$1-wal" ]; then cp "$1-wal" "$2/" 2>"$T/stderr" || return; fi
+        [ "$before" != "$(stat -c '%n %i %s %y %z' "$1" "$1-wal" 2>"$T/stat")" ] || return 0
+    done
+    printf 'it is being written to\n' >"$T/stderr"
+    return 1
+}
+
+query_dnf4() {
+    task=host
+    if lists_wanted; then task=lists; fi
+    dnf4_run "$task" "$T/listed"
+    dnf4_status=$?
+    cp "$T/stderr" "$T/dnf4-stderr"
+    lists_status=$dnf4_status needed_status=$dnf4_status
+    cp "$T/stderr" "$T/lists-stderr"
+    cp "$T/stderr" "$T/needed-stderr"
+    for list in origins installonly needed; do
+        if [ -f "$T/dnf4.$list" ]; then mv "$T/dnf4.$list" "$T/$list"; fi
+    done
+}
 
 answer_dnf4() {
     if [ -f "$T/dnf4.$1" ]; then
         sort "$T/dnf4.$1" | indent
         good
+    elif [ "$generation" = 0 ]; then
+        bad 1 no-dnf 'neither dnf5 nor dnf answers'
     else
-        cp "$T/dnf4-stderr" "$T/stderr" 2>"$T/iconv"
-        bad_dnf "${dnf4_status:-1}"
+        cp "$T/dnf4-stderr" "$T/stderr"
+        bad_dnf "$dnf4_status"
     fi
+}
+
+# dnf4's history, also under dnf5: PackageKit writes only there on some releases.
+history_dnf4() {
+    [ -e "$STATE4/history.sqlite" ] || return 0
+    if [ -z "$python" ]; then
+        # Without Python it matters only if it is the newer one.
+        newest5=$(stat -c %Y "$STATE5/transaction_history.sqlite" "$STATE5/transaction_history.sqlite-wal" 2>"$T/stat" | sort -n | tail -n 1)
+        newest4=$(stat -c %Y "$STATE4/history.sqlite" "$STATE4/history.sqlite-wal" 2>"$T/stat" | sort -n | tail -n 1)
+        [ "${newest4:-0}" -gt "${newest5:-0}" ] || return 0
+        printf 'it is newer than the history of dnf5, and there is no python3 to read it\n' >"$T/stderr"
+        return 1
+    fi
+    copy_state "$STATE4/history.sqlite" "$T/state4" && dnf4_run history "$CHANGES_MAX" && mv "$T/dnf4.history" "$T/history4"
 }
 
 # ------------------------------------------------------------------------------------------------------------- main
@@ -610,11 +828,15 @@ main() {
     detect_dnf
     read_rpm
     read_tokens
-    lists_status=0 needed_status=0 history4_status=0 dnf4_status=0
-    : >"$T/history4"
-    if [ -z "$rpm_code" ] && [ "$packages_token" = - ] || [ "$packages_token" != "$known_packages" ]; then
-        [ "$generation" != 5 ] || query_dnf5
-    fi
+    find_python
+    lists_status=0 needed_status=0 dnf4_status=0
+    case $generation in
+    4)
+        if [ -e "$STATE4/history.sqlite" ]; then copy_state "$STATE4/history.sqlite" "$T/state4"; fi
+        query_dnf4
+        ;;
+    5) if lists_wanted; then query_dnf5; fi ;;
+    esac
     section_dnf
     section_packages
     section_needed
