@@ -8,6 +8,7 @@ mod details;
 mod difference;
 mod html;
 mod json;
+mod markdown;
 mod moment;
 mod summary;
 mod text;
@@ -21,6 +22,7 @@ use crate::history::TrendPoint;
 pub use classes::{Class, Finding, Remedy};
 pub use html::html;
 pub use json::{json, put_in_order};
+pub use markdown::markdown;
 pub use summary::{Counts, FailureGroup, Summary, Verdict};
 pub use text::{Extent, text};
 
