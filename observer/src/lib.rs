@@ -8,6 +8,7 @@ pub mod assess;
 pub mod canonical;
 pub mod config;
 pub mod history;
+pub mod notify;
 pub mod privilege;
 pub mod probe;
 pub mod report;

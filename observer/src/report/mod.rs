@@ -1,11 +1,12 @@
 //! What people and programs are told about a run: text, Markdown, JSON, one HTML page.
 //!
 //! [`Summary`] says what there is to say, once for all of them; the renderers only lay it out. Whatever came from a
-//! runner is escaped where it is laid out.
+//! runner is escaped where it is laid out. All is pure except [`files`].
 
 mod classes;
 mod details;
 mod difference;
+pub mod files;
 mod html;
 mod json;
 mod markdown;
