@@ -7,6 +7,7 @@
 pub mod assess;
 pub mod canonical;
 pub mod config;
+pub mod guard;
 pub mod history;
 pub mod notify;
 pub mod privilege;

@@ -4,7 +4,7 @@
 mod key;
 mod spec;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod waiver;
 pub mod why;
 

@@ -228,7 +228,8 @@ fn manifest(rules: &[(&str, &str)]) -> Arc<Compiled> {
     Arc::new(Compiled::new(Arc::new(effective)).unwrap())
 }
 
-fn observation(install_time: i64) -> Observation<'static> {
+/// `a-2-1.x86_64` and nothing else, seen completely.
+pub(crate) fn observation(install_time: i64) -> Observation<'static> {
     let package = Package {
         nevra: Nevra::new("a", Evr::new(0, "2", "1").unwrap(), "x86_64").unwrap(),
         install_time,

@@ -17,6 +17,7 @@
 //! What a failed section would have been needed for is not judged, neither as drift nor as clean: it is in
 //! [`Drift::unjudged`], and then nothing on that runner is remediable.
 
+pub mod adoption;
 mod chain;
 mod compiled;
 mod finding;
