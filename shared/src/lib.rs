@@ -5,6 +5,8 @@
 //! Everything in here is pure, except the `git` and `ssh` features, which read.
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test may stop at the first surprise"))]
 
+#[cfg(feature = "approval")]
+pub mod approval;
 pub mod diagnostic;
 pub mod drift;
 pub mod duration;
