@@ -4,8 +4,9 @@ use countersign_manifests_schema::report::{DriftItem, RunnerReport};
 use countersign_shared::terminal::{Role, cut, visible};
 
 use super::difference::{Piece, compare};
+use super::page::Page;
 use super::summary::Summary;
-use super::text::{Page, names};
+use super::text::names;
 use super::{counted, moment, subject};
 
 /// Text of others is shown up to here, in characters.

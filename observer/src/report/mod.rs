@@ -11,6 +11,7 @@ mod html;
 mod json;
 mod markdown;
 mod moment;
+mod page;
 mod summary;
 mod text;
 

@@ -12,6 +12,9 @@ use unicode_width::UnicodeWidthChar;
 /// marks, variation selectors, tags), line and paragraph separators, and blanks other than the space. The result is
 /// one line.
 pub fn visible(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return Cow::Borrowed(text);
+    }
     let Some(first) = text.find(is_hidden) else {
         return Cow::Borrowed(text);
     };

@@ -9,7 +9,7 @@ const SIGN: char = '…';
 
 /// The columns that the text takes.
 pub fn width(text: &str) -> usize {
-    text.width()
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) { text.len() } else { text.width() }
 }
 
 /// The text, or as much of it as fits with a sign that something is missing.
