@@ -5,6 +5,7 @@ mod matrix;
 mod runners;
 mod trend;
 
+use countersign_manifests_schema::report::StepStatus;
 use countersign_shared::terminal::{cut, visible};
 use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
 
@@ -16,6 +17,9 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'n
 
 /// Text of others is shown up to here, in columns.
 const LONGEST: usize = 600;
+
+/// Steps named at the foot of the page.
+const MOST_STEPS: usize = 30;
 
 /// Text that somebody else wrote, made visible, bounded and escaped. Whatever is not a number or a literal goes
 /// through this.
@@ -57,7 +61,15 @@ pub fn html(summary: &Summary<'_>) -> String {
                     (lists::risks(summary))
                     (runners::clean(summary))
                 }
-                footer { (Text(&summary.context.generator)) ", run " (Text(&summary.report.run)) ". All times are UTC." }
+                footer {
+                    p {
+                        @for (i, step) in summary.report.steps.iter().take(MOST_STEPS).enumerate() {
+                            @if i == 0 { "Steps: " } @else { ", " }
+                            (Text(&step.step)) " " (status(step.status))
+                        }
+                    }
+                    p { (Text(&summary.context.generator)) ", run " (Text(&summary.report.run)) ". All times are UTC." }
+                }
             }
         }
     };
@@ -133,6 +145,14 @@ fn contents(summary: &Summary<'_>) -> Markup {
 
 fn short(commit: &str) -> &str {
     commit.get(..12).unwrap_or(commit)
+}
+
+fn status(status: StepStatus) -> Markup {
+    match status {
+        StepStatus::Ok => html! { "ok" },
+        StepStatus::Failed => html! { span.bad { "failed" } },
+        StepStatus::Skipped => html! { "skipped" },
+    }
 }
 
 /// Names in a flow, each unbroken.
