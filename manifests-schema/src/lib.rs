@@ -10,3 +10,4 @@ pub mod manifest;
 pub mod policy;
 pub mod report;
 pub mod waiver;
+pub mod why;

@@ -1,7 +1,7 @@
 //! The JSON Schemas in `schemas/` are those of the types.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-use countersign_manifests_schema::{error, fleet, lock, manifest, policy, report, waiver};
+use countersign_manifests_schema::{error, fleet, lock, manifest, policy, report, waiver, why};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -27,6 +27,7 @@ fn all() -> Vec<(String, Value)> {
         schema::<waiver::WaiverFile>(waiver::WAIVER_SCHEMA),
         schema::<report::DriftReport>(report::DRIFT_REPORT_SCHEMA),
         schema::<error::ErrorDocument>(error::ERROR_SCHEMA),
+        schema::<why::WhyDocument>(why::WHY_SCHEMA),
     ]
 }
 
@@ -67,7 +68,7 @@ fn whatever_people_write_refuses_unknown_keys() {
     for (name, value) in all() {
         let mut open = Vec::new();
         walk(&value, &name, &mut open);
-        let for_people = !["drift-report-1.json", "error-1.json"].contains(&name.as_str());
+        let for_people = !["drift-report-1.json", "error-1.json", "why-1.json"].contains(&name.as_str());
         assert_eq!(open.is_empty(), for_people, "{open:?}");
     }
 }
