@@ -3,6 +3,7 @@
 //! Everything blocks (the git CLI, libgit2): call it inside `spawn_blocking`.
 
 mod error;
+pub mod since;
 
 pub use error::CanonicalError;
 

@@ -1,0 +1,164 @@
+//! What canonical demanded of a runner over time, read from real commits.
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+#![expect(clippy::disallowed_types, reason = "a test makes repositories; the observer itself starts nothing")]
+
+#[path = "../../shared/tests/repositories/mod.rs"]
+mod repositories;
+
+use countersign_observer::assess::Versions;
+use countersign_observer::canonical::since::Past;
+use countersign_shared::git::{CommitId, Mirror};
+use repositories::{commit, git, git_command, repository};
+use std::fs;
+use std::path::PathBuf;
+
+const FLEET: &str = "schema = \"countersign/fleet/1\"\n\
+    [groups.builders]\nowner = \"a@example.org\"\nmanifests = [\"builder\"]\n\
+    [groups.others]\nowner = \"b@example.org\"\nmanifests = [\"other\"]\n\
+    [runners.runner-01]\naddress = \"10.0.0.11\"\ngroups = [\"builders\"]\n\
+    [runners.runner-02]\naddress = \"10.0.0.12\"\ngroups = [\"builders\"]\n\
+    [runners.runner-03]\naddress = \"10.0.0.13\"\ngroups = [\"others\"]\n";
+
+fn manifest(rules: &str) -> String {
+    format!("schema = \"countersign/manifest/1\"\n[packages]\n{rules}\n")
+}
+
+/// A work tree whose commits are one hour apart.
+struct History {
+    place: tempfile::TempDir,
+    count: i64,
+}
+
+impl History {
+    fn new() -> Self {
+        let place = tempfile::tempdir().unwrap();
+        git(place.path(), &["init", "--quiet", "."]);
+        Self { place, count: 0 }
+    }
+
+    fn commit(&mut self, files: &[(&str, &str)]) -> String {
+        for (name, text) in files {
+            let file = self.place.path().join(name);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, text).unwrap();
+        }
+        self.count += 1;
+        git(self.place.path(), &["add", "--all"]);
+        let mut command = git_command(self.place.path());
+        command.env("GIT_COMMITTER_DATE", format!("@{} +0000", self.count * 3600));
+        let output = command.args(["commit", "--quiet", "--allow-empty", "--no-gpg-sign", "-m", "x"]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        git(self.place.path(), &["rev-parse", "HEAD"])
+    }
+
+    fn past(&self) -> Past {
+        let path: PathBuf = self.place.path().join(".git");
+        let tip = git(self.place.path(), &["rev-parse", "HEAD"]);
+        Past::new(Mirror::open(&path).unwrap(), CommitId::parse(&tip).unwrap())
+    }
+}
+
+/// Commit and whether the runner was there, newest first.
+fn list(versions: &Versions) -> Vec<(&str, bool)> {
+    versions.list.iter().map(|v| (v.change.commit.as_str(), v.manifest.is_some())).collect()
+}
+
+#[test]
+fn each_version_is_named_by_the_commit_that_brought_it() {
+    let mut history = History::new();
+    let any = manifest("htop = \"*\"");
+    let c1 = history.commit(&[("fleet.toml", FLEET), ("manifests/builder.toml", &any), ("manifests/other.toml", &any)]);
+    history.commit(&[("README.md", "words")]);
+    let c3 = history.commit(&[("manifests/other.toml", &manifest("vim = \"*\""))]);
+    let c4 = history.commit(&[("manifests/builder.toml", &manifest("htop = \"= 3\""))]);
+    history.commit(&[("policy.toml", "schema = \"countersign/policy/1\"\n")]);
+    // Comments and order demand nothing.
+    history.commit(&[("manifests/builder.toml", &manifest("# pinned\nhtop = \"=3\""))]);
+    let mut past = history.past();
+    let versions = past.versions("runner-01", None).unwrap();
+    assert_eq!(list(&versions), [(c4.as_str(), true), (c1.as_str(), true)]);
+    assert!(versions.complete);
+    assert_eq!(versions.list[0].change.at, 4 * 3600);
+    assert_eq!(list(&past.versions("runner-02", None).unwrap()), list(&versions));
+    let other = past.versions("runner-03", None).unwrap();
+    assert_eq!(list(&other), [(c3.as_str(), true), (c1.as_str(), true)]);
+    assert_eq!(list(&past.versions("runner-99", None).unwrap()), [(c1.as_str(), false)]);
+}
+
+#[test]
+fn commits_in_which_canonical_cannot_be_read_are_passed_over() {
+    let mut history = History::new();
+    let three = manifest("htop = \"= 3\"");
+    let c1 =
+        history.commit(&[("fleet.toml", FLEET), ("manifests/builder.toml", &three), ("manifests/other.toml", &three)]);
+    history.commit(&[("manifests/builder.toml", "not toml [")]);
+    history.commit(&[("README.md", "still broken")]);
+    history.commit(&[("manifests/builder.toml", &three)]);
+    let versions = history.past().versions("runner-01", None).unwrap();
+    assert_eq!(list(&versions), [(c1.as_str(), true)]);
+    // The tip's own change is still found when what came before is broken from the start.
+    let mut history = History::new();
+    history.commit(&[("fleet.toml", "broken [")]);
+    let c2 =
+        history.commit(&[("fleet.toml", FLEET), ("manifests/builder.toml", &three), ("manifests/other.toml", &three)]);
+    let versions = history.past().versions("runner-01", None).unwrap();
+    assert_eq!(list(&versions), [(c2.as_str(), true)]);
+    assert!(versions.complete);
+}
+
+#[test]
+fn a_runner_that_joined_later_or_changed_its_group_has_versions_of_its_own() {
+    let mut history = History::new();
+    let without = FLEET.replace("[runners.runner-02]\naddress = \"10.0.0.12\"\ngroups = [\"builders\"]\n", "");
+    let c1 = history.commit(&[
+        ("fleet.toml", &without),
+        ("manifests/builder.toml", &manifest("htop = \"*\"")),
+        ("manifests/other.toml", &manifest("vim = \"*\"")),
+    ]);
+    let c2 = history.commit(&[("fleet.toml", FLEET)]);
+    let moved = FLEET.replace("\"10.0.0.12\"\ngroups = [\"builders\"]", "\"10.0.0.12\"\ngroups = [\"others\"]");
+    let c3 = history.commit(&[("fleet.toml", &moved)]);
+    let mut past = history.past();
+    let versions = past.versions("runner-02", None).unwrap();
+    assert_eq!(list(&versions), [(c3.as_str(), true), (c2.as_str(), true), (c1.as_str(), false)]);
+    assert_eq!(list(&past.versions("runner-01", None).unwrap()), [(c1.as_str(), true)]);
+}
+
+#[test]
+fn the_past_is_read_no_further_back_than_asked() {
+    let mut history = History::new();
+    let mut commits = Vec::new();
+    for number in 1..=6 {
+        let rule = manifest(&format!("htop = \"= {number}\""));
+        let files = [("fleet.toml", FLEET), ("manifests/builder.toml", &rule), ("manifests/other.toml", &rule)];
+        commits.push(history.commit(&files));
+    }
+    let mut past = history.past();
+    let newest = past.versions("runner-01", Some(6 * 3600)).unwrap();
+    assert_eq!(list(&newest), [(commits[5].as_str(), true)]);
+    assert!(!newest.complete);
+    let three = past.versions("runner-01", Some(4 * 3600 + 1)).unwrap();
+    assert_eq!(list(&three), [(commits[5].as_str(), true), (commits[4].as_str(), true), (commits[3].as_str(), true)]);
+    assert_eq!(past.versions("runner-01", None).unwrap().list.len(), 6);
+    // What is known already is answered from memory, and no more of it than asked.
+    assert_eq!(past.versions("runner-01", Some(6 * 3600)).unwrap().list.len(), 1);
+}
+
+#[test]
+fn only_first_parents_count() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("a.git");
+    let rules = [1, 2, 3].map(|number| manifest(&format!("htop = \"= {number}\"")));
+    let [one, two, three] = rules.each_ref().map(|rule| {
+        [("fleet.toml", FLEET), ("manifests/builder.toml", rule.as_str()), ("manifests/other.toml", rule.as_str())]
+    });
+    let root = repository(&path, &one);
+    git(&path, &["update-ref", "refs/heads/topic", &root]);
+    commit(&path, "topic", &two);
+    let topic = commit(&path, "topic", &three);
+    let tree = git(&path, &["rev-parse", "topic^{tree}"]);
+    let merge = git(&path, &["commit-tree", &tree, "-p", &root, "-p", &topic, "-m", "Merge"]);
+    let mut past = Past::new(Mirror::open(&path).unwrap(), CommitId::parse(&merge).unwrap());
+    let versions = past.versions("runner-01", None).unwrap();
+    assert_eq!(list(&versions), [(merge.as_str(), true), (root.as_str(), true)]);
+}
