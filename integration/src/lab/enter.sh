@@ -6,6 +6,8 @@ root=$1 name=$2 repo=$3 address=$4
 shift 4
 
 hostname "$name"
+# Nothing of what follows shows outside: the lab's mount, the parent of all of it, is private. In a plain chroot / is no mount and stays as it is.
+mount --make-rprivate / 2>/dev/null || :
 # snapper wants / to be a mount point.
 mount --bind "$root" "$root"
 cd "$root"
@@ -36,5 +38,9 @@ if [ "$address" != none ]; then
     ip address add "$address/24" dev eth0
     ip link set eth0 up
 fi
-pivot_root . mnt
-exec chroot . /bin/sh -c 'cd /; umount -l /mnt; exec "$@"' enter "$@" </dev/null
+# With a root of its own where the kernel lets us (not inside a plain chroot), the runner holds no mount of the host.
+leave=:
+if pivot_root . mnt 2>/dev/null; then
+    leave='umount -l /mnt'
+fi
+exec chroot . /bin/sh -c "cd /; $leave; exec \"\$@\"" enter "$@" </dev/null

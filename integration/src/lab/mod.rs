@@ -7,6 +7,7 @@ mod enter;
 mod image;
 mod network;
 mod package;
+mod process;
 mod rootfs;
 mod run;
 mod runner;
@@ -14,10 +15,11 @@ mod state;
 mod workstation;
 
 pub mod cli;
+pub mod plant;
 
 pub use package::{BASE, PACKAGES, Package};
 pub use runner::{Runner, Script};
-pub use state::{Lab, LabConfig, RunnerConfig, default_dir};
+pub use state::{Lab, LabConfig, RunnerConfig, default_dir, turn};
 pub use workstation::WORKSTATION_PACKAGES;
 
 /// The userland of a runner.

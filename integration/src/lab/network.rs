@@ -36,10 +36,7 @@ impl Bridge {
 
     /// Deletes it, if it is there; the runners' devices die with their namespaces.
     pub(super) fn delete(&self) -> Result<()> {
-        if std::path::Path::new("/sys/class/net").join(self.name()).exists() {
-            run(&mut host("ip", ["link", "delete", &self.name()].map(AsRef::as_ref)))?;
-        }
-        Ok(())
+        delete(&self.name())
     }
 
     /// The host's address.
@@ -58,6 +55,8 @@ impl Bridge {
     /// Puts `eth0` into the network namespace of a process, its other end on the bridge.
     pub(super) fn plug(&self, index: usize, process: u32) -> Result<()> {
         let end = format!("{}-{index}", self.name());
+        // The kernel clears a dead namespace when it has time; a runner that starts again does not wait for that.
+        delete(&end)?;
         let process = process.to_string();
         let pair = ["link", "add", &end, "type", "veth", "peer", "name", "eth0", "netns", &process];
         run(&mut host("ip", pair.map(AsRef::as_ref)))?;
@@ -68,4 +67,16 @@ impl Bridge {
     fn name(&self) -> String {
         format!("cslab{}", self.number)
     }
+}
+
+/// Deletes a device, if it is there.
+fn delete(name: &str) -> Result<()> {
+    let found = output(&mut host(
+        "ip",
+        ["link", "show", "dev", name].map(AsRef::as_ref),
+    ))?;
+    if found.status.success() {
+        run(&mut host("ip", ["link", "delete", name].map(AsRef::as_ref)))?;
+    }
+    Ok(())
 }

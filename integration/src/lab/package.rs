@@ -36,7 +36,13 @@ const GLIBC: &[&str] = &["Requires: glibc"];
 /// As Fedora's kernel packages say that several may be installed at once.
 const INSTALL_ONLY: &[&str] = &["Provides: installonlypkg(kernel)"];
 /// Holds dnf inside the transaction until somebody writes to the pipe, or dnf dies.
-const BLOCKS: &[&str] = &["%%pre", "[ -p /run/lab-blocking-pre ] && read -r line </run/lab-blocking-pre", "exit 0"];
+const BLOCKS: &[&str] = &[
+    "Requires: strace",
+    "Requires(pre): strace",
+    "%%pre",
+    "[ -p /var/lib/lab/blocking-pre ] && read -r line </var/lib/lab/blocking-pre",
+    "exit 0",
+];
 
 /// Every package that is signed and in `fedora` or `updates`, the unsigned ones in `extra`, and those in no repo.
 pub const PACKAGES: &[Package] = &[
@@ -47,7 +53,37 @@ pub const PACKAGES: &[Package] = &[
         "41",
         "27",
         "noarch",
-        &["Provides: system-release = 41", "Provides: system-release(releasever) = 41"],
+        &[
+            "Provides: system-release = 41",
+            "Provides: system-release(releasever) = 41",
+        ],
+    ),
+    package(
+        "fedora",
+        "bash",
+        0,
+        "5.2.32",
+        "1.fc41",
+        "x86_64",
+        &["Requires: glibc", "Provides: /bin/sh"],
+    ),
+    package(
+        "fedora",
+        "glibc",
+        0,
+        "2.40",
+        "3.fc41",
+        "x86_64",
+        &["Requires: glibc-common = %{version}-%{release}"],
+    ),
+    package(
+        "fedora",
+        "glibc",
+        0,
+        "2.40",
+        "3.fc41",
+        "i686",
+        &["Requires: glibc-common = %{version}-%{release}"],
     ),
     package("fedora", "glibc", 0, "2.40", "3.fc41", "x86_64", &["Requires: glibc-common = %{version}-%{release}"]),
     package("fedora", "glibc", 0, "2.40", "3.fc41", "i686", &["Requires: glibc-common = %{version}-%{release}"]),
@@ -89,6 +125,7 @@ pub const PACKAGES: &[Package] = &[
 /// What every runner starts with, as arguments of `dnf install`.
 pub const BASE: &[&str] = &[
     "fedora-release-common",
+    "bash",
     "gcc",
     "llvm-19.1.0-1.fc41",
     "clang-tools-extra-19.1.0-1.fc41",
@@ -104,7 +141,7 @@ impl Package {
         format!("{}-{}-{}-{}.{}.spec", self.repo, self.name, self.version, self.release, self.arch)
     }
 
-    /// Its spec. The one file inside differs per version, so that an upgrade changes the disk too.
+    /// Its spec. The one file inside is named after the version, so that several kernels fit on one disk.
     pub(super) fn spec(&self) -> String {
         let (preamble, scriptlets): (Vec<&str>, Vec<&str>) =
             match self.lines.iter().position(|line| line.starts_with("%%")) {
@@ -117,8 +154,8 @@ impl Package {
             "Name: {name}\n{epoch}Version: {version}\nRelease: {release}\nSummary: {name} of the lab\nLicense: MIT\nVendor: Lab\n\
              AutoReqProv: no\n{noarch}{preamble}\n\
              %description\n{name} of the lab.\n\
-             %install\nmkdir -p %{{buildroot}}/opt/lab\necho {version}-{release} >%{{buildroot}}/opt/lab/{name}.{arch}\n\
-             {scriptlets}\n%files\n/opt/lab/{name}.{arch}\n",
+             %install\nmkdir -p %{{buildroot}}/opt/lab\necho {version}-{release} >%{{buildroot}}/opt/lab/{name}-{version}-{release}.{arch}\n\
+             {scriptlets}\n%files\n/opt/lab/{name}-{version}-{release}.{arch}\n",
             name = self.name,
             version = self.version,
             release = self.release,

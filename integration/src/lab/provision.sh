@@ -10,7 +10,7 @@ chmod 440 /etc/sudoers.d/builder
 # Debian makes host keys when the server is unpacked; every runner gets its own.
 rm -f /etc/ssh/ssh_host_*
 # Fedora's name for the configuration directory; Debian's packages know it but do not make it.
-mkdir -p /etc/yum.repos.d /etc/lab
+mkdir -p /etc/yum.repos.d /etc/lab /var/lib/lab
 cp /srv/lab/lab.repo /etc/yum.repos.d/lab.repo
 echo 6.11.4-301.fc41.x86_64 >/etc/lab/osrelease
 # uname(2) cannot be changed from here, so the program asks the same file as the kernel shows under /proc.

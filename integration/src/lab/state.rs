@@ -1,15 +1,17 @@
 //! One lab: what is up, who holds it, and how all of it goes away again.
 
 use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use super::image::{self, Golden, Mounted};
 use super::network::Bridge;
-use super::runner::{self, Runner};
-use super::{Base, run};
+use super::runner::Runner;
+use super::{Base, process, run};
 
 /// Where labs live unless `COUNTERSIGN_LAB_DIR` says otherwise.
 const DEFAULT_DIR: &str = "/var/tmp/countersign-lab";
@@ -93,7 +95,7 @@ impl Lab {
         let dir = &config.dir;
         fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
         let lock = lock(dir)?;
-        if read(dir)?.is_some_and(|state| state.detached) && !runner::processes(dir)?.is_empty() {
+        if read(dir)?.is_some_and(|state| state.detached) && !process::processes(dir)?.is_empty() {
             bail!("a lab is up in {}; `cargo lab down` ends it", dir.display());
         }
         clean(dir)?;
@@ -110,6 +112,7 @@ impl Lab {
         std::mem::forget(Mounted::new(&dir.join("image"), mount.clone())?);
         run::run(&mut run::host("cp", ["-a".as_ref(), golden.repo.as_ref(), dir.join("repo").as_ref()]))?;
         for (index, runner) in config.runners.iter().enumerate() {
+            tracing::info!("starting {}", runner.name);
             let root = mount.join(&runner.name);
             image::snapshot(&mount.join(runner.base.subvolume()), &root)?;
             let mut runner = Runner::new(dir, &lab.state.bridge, index, runner)?;
@@ -259,8 +262,8 @@ fn read(dir: &Path) -> Result<Option<State>> {
 
 /// Takes down everything that a lab in `dir` may have left, whatever state it died in. The cache stays.
 fn clean(dir: &Path) -> Result<()> {
-    for process in runner::processes(dir)? {
-        runner::kill(process)?;
+    for process in process::processes(dir)? {
+        process::kill(process)?;
     }
     Mounted::clear(&dir.join("mnt"))?;
     if let Some(state) = read(dir)? {
@@ -280,4 +283,22 @@ fn remove(result: std::io::Result<()>) -> Result<()> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
         _ => Ok(()),
     }
+}
+
+/// The turn of a test with real runners: tests of one program share a directory, so one has it at a time.
+///
+/// `None` unless `COUNTERSIGN_LAB=1`, which `cargo verify` sets; then it says so where the test harness cannot swallow it.
+#[must_use]
+pub fn turn(test: &str) -> Option<MutexGuard<'static, ()>> {
+    static TURN: Mutex<()> = Mutex::new(());
+    if std::env::var_os("COUNTERSIGN_LAB").is_some_and(|value| value == "1") {
+        // A test that failed leaves a lab that its Drop took down: the next may go on.
+        return Some(TURN.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+    let line = format!(
+        "NOT RUN: {test} needs real runners; run it as root with COUNTERSIGN_LAB=1 (cargo verify does)"
+    );
+    // If even stderr is closed there is nobody to tell.
+    let _ = writeln!(io::stderr(), "{line}");
+    None
 }
