@@ -323,8 +323,20 @@ fn two_labs_never_share_a_directory_or_an_address() {
     assert!(Lab::down(&config.dir).is_err());
     assert!(lab.runner("one").is_up());
 
-    let second = tempfile::tempdir_in(config.dir.parent().unwrap()).unwrap();
-    std::os::unix::fs::symlink(config.dir.join("cache"), second.path().join("cache")).unwrap();
+    // A copy of the caches, with a file system id of its own: the kernel takes two of one id for one.
+    let second = tempfile::tempdir_in("/dev/shm").unwrap();
+    let script = "cp -a --sparse=always $0/cache/image-* $1 && for i in $1/image-*/image; do btrfstune -m $i; done";
+    let to = second.path().join("cache");
+    std::fs::create_dir(&to).unwrap();
+    assert!(
+        Command::new("sh")
+            .args(["-c", script])
+            .arg(&config.dir)
+            .arg(&to)
+            .status()
+            .unwrap()
+            .success()
+    );
     let other = Lab::up(&LabConfig {
         dir: second.path().to_owned(),
         ..config
@@ -365,7 +377,7 @@ fn nothing_outlives_a_lab_whose_process_was_killed() {
     );
     assert!(!mounted_under(&dir));
     assert!(!running_under(&dir));
-    assert!(!dir.join("image").exists() && !dir.join("state.json").exists());
+    assert!(!dir.join("repo").exists() && !dir.join("state.json").exists());
     // And a second time, with nothing there.
     Lab::down(&dir).unwrap();
 }

@@ -1,9 +1,9 @@
-//! The btrfs image that every lab starts from: one provisioned subvolume per kind of runner, and the package repos.
+//! The btrfs image that a lab runs on: one provisioned subvolume per kind of runner, and the package repos.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
 use super::enter::enter;
@@ -14,9 +14,12 @@ use super::{Base, package, workstation};
 /// Sparse: what is not written takes no room.
 const IMAGE_BYTES: u64 = 16 << 30;
 
-/// What a lab copies: `image` is mounted, `repo` is bound into every runner at /srv/lab.
+/// Counted up when `build` comes to do something else.
+const BUILD: &str = "2";
+
+/// What a lab works on: `image` is mounted and gets a snapshot per runner, a copy of `repo` is bound into every runner at /srv/lab.
 pub(super) struct Golden {
-    pub(super) image: PathBuf,
+    image: PathBuf,
     pub(super) repo: PathBuf,
 }
 
@@ -37,6 +40,7 @@ impl Golden {
         let specs: Vec<String> = package::PACKAGES.iter().map(package::Package::spec).collect();
         let workstation = workstation::Workstation::read()?;
         let key = digest(&[
+            BUILD,
             &DNF5.text(),
             &DNF4.text(),
             include_str!("enter.sh"),
@@ -60,8 +64,28 @@ impl Golden {
             fs::remove_dir_all(&partial).with_context(|| format!("cannot remove {}", partial.display()))?;
         }
         build(cache, &partial, &workstation)?;
-        fs::rename(&partial, &done).with_context(|| format!("cannot rename {}", partial.display()))?;
+        // Nothing below is synced to the disk: an image that a power cut spoilt is found when it is mounted.
+        fs::rename(&partial, &done)
+            .with_context(|| format!("cannot rename {}", partial.display()))?;
         Ok(golden)
+    }
+
+    /// Mounts the image, without what a dead lab left in it; one that cannot be mounted is made anew, once.
+    pub(super) fn mount(cache: &Path, at: &Path) -> Result<(Self, Mounted)> {
+        let golden = Self::get(cache)?;
+        let mounted = match Mounted::new(&golden.image, at.to_owned()) {
+            Ok(mounted) => mounted,
+            Err(error) => {
+                tracing::warn!("making the image anew: {error:#}");
+                fs::remove_file(&golden.image)?;
+                fs::remove_dir_all(golden.image.with_file_name("repo"))?;
+                fs::remove_dir_all(golden.image.with_file_name("mnt"))?;
+                fs::remove_dir(golden.image.with_file_name(""))?;
+                Mounted::new(&Self::get(cache)?.image, at.to_owned())?
+            }
+        };
+        mounted.delete_runners()?;
+        Ok((golden, mounted))
     }
 }
 
@@ -110,7 +134,14 @@ fn build(cache: &Path, partial: &Path, workstation: &workstation::Workstation) -
     inside(&workshop, &repo, &["sh", "-c", include_str!("workstation.sh"), "workstation", "build"])?;
     inside(&full, &repo, &["sh", "-c", include_str!("workstation.sh"), "workstation", "install"])?;
 
-    run(&mut host("btrfs", ["subvolume".as_ref(), "delete".as_ref(), workshop.as_ref()]))?;
+    // They are installed; a lab that copied and removed them each time would be busy with nothing else.
+    fs::remove_dir_all(repo.join("workstation"))?;
+    mounted.delete_runners()?;
+    for base in [Base::Dnf5, Base::Dnf4, Base::Workstation] {
+        let path = mounted.0.join(base.subvolume());
+        let set = ["property", "set", "-ts"].map(AsRef::as_ref);
+        run(host("btrfs", set).arg(path).args(["ro", "true"]))?;
+    }
     Ok(())
 }
 
@@ -152,12 +183,13 @@ impl Mounted {
     /// Mounts over a loop device that goes away with the mount.
     ///
     /// Without barriers: nothing here must survive a power cut, and a `fsync` of dnf would otherwise write the whole image to the disk.
+    /// Without discards: on a host that hands them on, they take a minute.
     pub(super) fn new(image: &Path, at: PathBuf) -> Result<Self> {
         run(&mut host(
             "mount",
             [
                 "-o".as_ref(),
-                "loop,noatime,nobarrier,commit=300,compress=zstd:1".as_ref(),
+                "loop,noatime,nobarrier,nodiscard,commit=300,compress=zstd:1".as_ref(),
                 image.as_ref(),
                 at.as_ref(),
             ],
@@ -178,6 +210,27 @@ impl Mounted {
         Ok(table.lines().any(|line| line.split(' ').nth(4) == Some(&wanted)))
     }
 
+    /// Deletes every subvolume but the bases, those inside others (snapper makes such) first.
+    fn delete_runners(&self) -> Result<()> {
+        let list = ["subvolume", "list"].map(AsRef::as_ref);
+        let text = run(host("btrfs", list).arg(&self.0))?;
+        // `ID 257 gen 10 top level 5 path runner-01`
+        let paths = text.lines().filter_map(|line| line.split_once(" path "));
+        let mut paths: Vec<&str> = paths
+            .map(|(_, path)| path)
+            .filter(|path| !path.starts_with("base-"))
+            .collect();
+        paths.sort_unstable_by(|a, b| b.cmp(a));
+        for path in paths {
+            let path = self.0.join(path);
+            run(&mut host(
+                "btrfs",
+                ["subvolume".as_ref(), "delete".as_ref(), path.as_ref()],
+            ))?;
+        }
+        Ok(())
+    }
+
     /// Unmounts whatever is at `path`, if anything.
     pub(super) fn clear(path: &Path) -> Result<()> {
         while Self::is(path)? {
@@ -193,22 +246,4 @@ impl Drop for Mounted {
             tracing::warn!("{error:#}");
         }
     }
-}
-
-/// Copies an image and gives the copy an identity of its own: the kernel takes two file systems with one id for one.
-pub(super) fn clone(golden: &Path, to: &Path) -> Result<()> {
-    if to.exists() {
-        bail!("{} is in the way", to.display());
-    }
-    run(&mut host(
-        "cp",
-        [
-            "--sparse=auto".as_ref(),
-            "--reflink=auto".as_ref(),
-            golden.as_ref(),
-            to.as_ref(),
-        ],
-    ))?;
-    run(&mut host("btrfstune", ["-m".as_ref(), to.as_ref()]))?;
-    Ok(())
 }

@@ -100,8 +100,6 @@ impl Lab {
         }
         clean(dir)?;
 
-        let golden = Golden::get(&dir.join("cache"))?;
-        image::clone(&golden.image, &dir.join("image"))?;
         let mount = dir.join("mnt");
         fs::create_dir_all(&mount)?;
         // From here on a failure must take down what was made: the value's Drop does.
@@ -109,8 +107,17 @@ impl Lab {
         let state = State { detached: false, bridge, runners: config.runners.clone() };
         let mut lab = Self { dir: dir.clone(), state, runners: Vec::new(), _lock: lock };
         lab.write()?;
-        std::mem::forget(Mounted::new(&dir.join("image"), mount.clone())?);
-        run::run(&mut run::host("cp", ["-a".as_ref(), golden.repo.as_ref(), dir.join("repo").as_ref()]))?;
+        let (golden, mounted) = Golden::mount(&dir.join("cache"), &mount)?;
+        // It stays mounted as long as the lab is up, which may be longer than this process.
+        std::mem::forget(mounted);
+        run::run(&mut run::host(
+            "cp",
+            [
+                "-a".as_ref(),
+                golden.repo.as_ref(),
+                dir.join("repo").as_ref(),
+            ],
+        ))?;
         for (index, runner) in config.runners.iter().enumerate() {
             tracing::info!("starting {}", runner.name);
             let root = mount.join(&runner.name);
@@ -269,9 +276,7 @@ fn clean(dir: &Path) -> Result<()> {
     if let Some(state) = read(dir)? {
         state.bridge.delete()?;
     }
-    for name in ["image", "state.json"] {
-        remove(fs::remove_file(dir.join(name)))?;
-    }
+    remove(fs::remove_file(dir.join("state.json")))?;
     for name in ["repo", "log"] {
         remove(fs::remove_dir_all(dir.join(name)))?;
     }
