@@ -5,9 +5,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use countersign_integration::lab::{
-    Base, Lab, LabConfig, Runner, WORKSTATION_PACKAGES, default_dir, plant, turn,
-};
+use countersign_integration::lab::{Base, Lab, LabConfig, Runner, WORKSTATION_PACKAGES, default_dir, plant, turn};
 use serde_json::Value;
 
 fn history(runner: &Runner) -> Vec<Value> {
@@ -16,19 +14,13 @@ fn history(runner: &Runner) -> Vec<Value> {
 
 fn last_transaction(runner: &Runner) -> Value {
     let id = &history(runner)[0]["id"];
-    let info: Vec<Value> = serde_json::from_str(
-        &runner
-            .sh(&format!("dnf5 history info {id} --json"))
-            .unwrap(),
-    )
-    .unwrap();
+    let info: Vec<Value> =
+        serde_json::from_str(&runner.sh(&format!("dnf5 history info {id} --json")).unwrap()).unwrap();
     info[0].clone()
 }
 
 fn installed(runner: &Runner, name: &str) -> Vec<String> {
-    let text = runner
-        .sh(&format!("rpm -qa --qf '%{{nevra}}\\n' {name} | sort"))
-        .unwrap();
+    let text = runner.sh(&format!("rpm -qa --qf '%{{nevra}}\\n' {name} | sort")).unwrap();
     text.lines().map(str::to_owned).collect()
 }
 
@@ -45,97 +37,57 @@ fn planted_drift_is_there_as_rpm_and_dnf5_report_it() {
     plant::person_upgrades_llvm(one).unwrap();
     let transaction = last_transaction(one);
     assert_eq!(transaction["user_name"], "1000 <builder>");
-    assert_eq!(
-        transaction["description"],
-        "dnf5 -y install llvm-20.1.0-1.fc41"
-    );
-    assert_eq!(
-        installed(one, "clang-tools-extra"),
-        ["clang-tools-extra-20.1.0-1.fc41.x86_64"]
-    );
+    assert_eq!(transaction["description"], "dnf5 -y install llvm-20.1.0-1.fc41");
+    assert_eq!(installed(one, "clang-tools-extra"), ["clang-tools-extra-20.1.0-1.fc41.x86_64"]);
 
     plant::person_leaves_gcc_toolset(one).unwrap();
-    let reasons = one
-        .sh("dnf5 repoquery --installed --qf '%{name} %{reason}\\n' 'gcc-toolset*'")
-        .unwrap();
-    assert_eq!(
-        reasons,
-        "gcc-toolset-13 User\ngcc-toolset-13-runtime Dependency\n"
-    );
+    let reasons = one.sh("dnf5 repoquery --installed --qf '%{name} %{reason}\\n' 'gcc-toolset*'").unwrap();
+    assert_eq!(reasons, "gcc-toolset-13 User\ngcc-toolset-13-runtime Dependency\n");
 
     // Behind dnf's back: the chain of digests in its history is broken, and it knows no reason.
     let end = last_transaction(one)["rpmdb_version_end"].clone();
     plant::rpm_installs_behind_dnf(one).unwrap();
     plant::rpm_erases_behind_dnf(one).unwrap();
     assert_eq!(installed(one, "htop"), [""; 0]);
-    let reason = one
-        .sh("dnf5 repoquery --installed --qf '%{reason} %{from_repo}\\n' site-agent")
-        .unwrap();
+    let reason = one.sh("dnf5 repoquery --installed --qf '%{reason} %{from_repo}\\n' site-agent").unwrap();
     assert_eq!(reason, "External User <unknown>\n");
     plant::kernel_moves_on(one).unwrap();
     assert_ne!(last_transaction(one)["rpmdb_version_begin"], end);
     assert_eq!(one.sh("uname -r").unwrap().trim(), plant::NEW_KERNEL);
-    assert_eq!(
-        installed(one, "kernel-devel"),
-        ["kernel-devel-6.11.4-301.fc41.x86_64"]
-    );
+    assert_eq!(installed(one, "kernel-devel"), ["kernel-devel-6.11.4-301.fc41.x86_64"]);
 
     plant::dnf_is_killed(one).unwrap();
     let entry = &history(one)[0];
     assert_eq!(entry["status"], "Started");
     assert_eq!(entry["end_time"], 0);
-    assert_eq!(
-        installed(one, "strace blocking-pre"),
-        ["strace-6.12-1.fc41.x86_64"]
-    );
+    assert_eq!(installed(one, "strace blocking-pre"), ["strace-6.12-1.fc41.x86_64"]);
 
     let two = lab.runner("two");
-    assert_eq!(
-        history(two).len(),
-        1,
-        "a runner has nothing of what happened on another"
-    );
+    assert_eq!(history(two).len(), 1, "a runner has nothing of what happened on another");
     plant::foreign_glibc(two).unwrap();
-    assert_eq!(
-        installed(two, "glibc"),
-        ["glibc-2.40-3.fc41.i686", "glibc-2.40-3.fc41.x86_64"]
-    );
+    assert_eq!(installed(two, "glibc"), ["glibc-2.40-3.fc41.i686", "glibc-2.40-3.fc41.x86_64"]);
     plant::htop_is_there_twice(two).unwrap();
     assert_eq!(installed(two, "htop").len(), 2);
     plant::vendor_tool_from_extra(two).unwrap();
-    let origin = two
-        .sh("dnf5 repoquery --installed --qf '%{from_repo}' vendor-tool")
-        .unwrap();
+    let origin = two.sh("dnf5 repoquery --installed --qf '%{from_repo}' vendor-tool").unwrap();
     assert_eq!(origin, "extra");
     assert!(!two.sh("dnf5 repo list").unwrap().contains("extra"));
     plant::extra_is_enabled(two).unwrap();
     assert!(two.sh("dnf5 repo list").unwrap().contains("extra"));
     plant::kernel_devel_is_replaced(two).unwrap();
-    assert_eq!(
-        installed(two, "kernel-devel"),
-        ["kernel-devel-6.11.6-300.fc41.x86_64"]
-    );
+    assert_eq!(installed(two, "kernel-devel"), ["kernel-devel-6.11.6-300.fc41.x86_64"]);
 
     plant::history_without_wal(two).unwrap();
-    let refused = two
-        .try_sh_as(
-            "countersign-observer",
-            "XDG_STATE_HOME=/tmp/x dnf5 history list --json",
-        )
-        .unwrap();
+    let refused = two.try_sh_as("countersign-observer", "XDG_STATE_HOME=/tmp/x dnf5 history list --json").unwrap();
     assert!(!refused.status.success());
     plant::dnf5_forgets_reasons(two).unwrap();
-    let reasons = two
-        .sh("dnf5 repoquery --installed --qf '%{reason}\\n' | sort -u")
-        .unwrap();
+    let reasons = two.sh("dnf5 repoquery --installed --qf '%{reason}\\n' | sort -u").unwrap();
     assert_eq!(reasons, "External User\n");
 
     let before = lab.runner("two").host_key_pub().unwrap();
     plant::other_host_keys(lab.runner_mut("two")).unwrap();
-    let scanned = Command::new("ssh-keyscan")
-        .args(["-t", "ed25519", &lab.runner("two").address.to_string()])
-        .output()
-        .unwrap();
+    let scanned =
+        Command::new("ssh-keyscan").args(["-t", "ed25519", &lab.runner("two").address.to_string()]).output().unwrap();
     let scanned = String::from_utf8(scanned.stdout).unwrap();
     assert!(scanned.contains(&lab.runner("two").host_key_pub().unwrap()));
     assert!(!scanned.contains(&before));
@@ -148,11 +100,7 @@ fn packages_must_be_signed_where_the_repo_says_so() {
     };
     let lab = Lab::up(&LabConfig::new([("one", Base::Dnf5), ("four", Base::Dnf4)])).unwrap();
     for runner in lab.runners() {
-        let keys = |path: &str| {
-            runner
-                .try_sh(&format!("rpmkeys -Kv /srv/lab/{path}"))
-                .unwrap()
-        };
+        let keys = |path: &str| runner.try_sh(&format!("rpmkeys -Kv /srv/lab/{path}")).unwrap();
         let signed = keys("updates/htop-3.3.0-5.fc41.x86_64.rpm");
         assert!(
             String::from_utf8_lossy(&signed.stdout).contains("ignature, key ID")
@@ -161,27 +109,13 @@ fn packages_must_be_signed_where_the_repo_says_so() {
         // The same repo with an unsigned file in it: dnf refuses, so gpgcheck is really on.
         let repo = lab.repo_dir().join("updates/strace-6.12-1.fc41.x86_64.rpm");
         let good = std::fs::read(&repo).unwrap();
-        runner
-            .sh("rpmsign --delsign /srv/lab/updates/strace-6.12-1.fc41.x86_64.rpm")
-            .unwrap();
-        lab.runner("one")
-            .sh("createrepo_c -q /srv/lab/updates")
-            .unwrap();
-        let refused = runner
-            .try_sh(&format!("{} -y --refresh install strace", runner.dnf()))
-            .unwrap();
-        assert!(
-            !refused.status.success(),
-            "{}",
-            String::from_utf8_lossy(&refused.stdout)
-        );
+        runner.sh("rpmsign --delsign /srv/lab/updates/strace-6.12-1.fc41.x86_64.rpm").unwrap();
+        lab.runner("one").sh("createrepo_c -q /srv/lab/updates").unwrap();
+        let refused = runner.try_sh(&format!("{} -y --refresh install strace", runner.dnf())).unwrap();
+        assert!(!refused.status.success(), "{}", String::from_utf8_lossy(&refused.stdout));
         std::fs::write(&repo, good).unwrap();
-        lab.runner("one")
-            .sh("createrepo_c -q /srv/lab/updates")
-            .unwrap();
-        runner
-            .sh(&format!("{} -y --refresh install strace", runner.dnf()))
-            .unwrap();
+        lab.runner("one").sh("createrepo_c -q /srv/lab/updates").unwrap();
+        runner.sh(&format!("{} -y --refresh install strace", runner.dnf())).unwrap();
     }
 }
 
@@ -194,20 +128,14 @@ fn dnf4_runners_take_the_same_drift() {
     let four = lab.runner("four");
     plant::person_upgrades_llvm(four).unwrap();
     let info = four.sh("dnf4 -q history info last").unwrap();
-    assert!(
-        info.contains("<builder>") && info.contains("-y install llvm-20.1.0-1.fc41"),
-        "{info}"
-    );
+    assert!(info.contains("<builder>") && info.contains("-y install llvm-20.1.0-1.fc41"), "{info}");
     plant::person_leaves_gcc_toolset(four).unwrap();
     plant::rpm_installs_behind_dnf(four).unwrap();
     plant::rpm_erases_behind_dnf(four).unwrap();
     plant::kernel_moves_on(four).unwrap();
     assert_eq!(installed(four, "kernel-core").len(), 2);
     plant::dnf_is_killed(four).unwrap();
-    assert_eq!(
-        installed(four, "strace blocking-pre"),
-        ["strace-6.12-1.fc41.x86_64"]
-    );
+    assert_eq!(installed(four, "strace blocking-pre"), ["strace-6.12-1.fc41.x86_64"]);
     plant::history_without_wal(four).unwrap();
     assert!(!four.root.join("var/lib/dnf/history.sqlite-wal").exists());
 }
@@ -218,22 +146,10 @@ fn a_full_size_runner_has_its_packages_with_reasons_and_repo() {
         return;
     };
     let lab = Lab::up(&LabConfig::new([("big", Base::Workstation)])).unwrap();
-    let text = lab
-        .runner("big")
-        .sh("dnf5 repoquery --installed --qf '%{name} %{reason}\\n'")
-        .unwrap();
-    let packages: Vec<&str> = text
-        .lines()
-        .filter(|line| !line.starts_with("gpg-pubkey"))
-        .collect();
+    let text = lab.runner("big").sh("dnf5 repoquery --installed --qf '%{name} %{reason}\\n'").unwrap();
+    let packages: Vec<&str> = text.lines().filter(|line| !line.starts_with("gpg-pubkey")).collect();
     assert_eq!(packages.len(), WORKSTATION_PACKAGES);
-    assert!(
-        packages
-            .iter()
-            .filter(|line| line.ends_with(" Dependency"))
-            .count()
-            > 1800
-    );
+    assert!(packages.iter().filter(|line| line.ends_with(" Dependency")).count() > 1800);
 }
 
 #[test]
@@ -247,19 +163,12 @@ fn an_observer_account_can_ask_rpm_and_dnf_and_change_nothing() {
         assert!(ask("rpm -q llvm").status.success());
         assert!(!ask("sudo -n -l").status.success());
         assert!(!ask("test -w /var/lib/rpm/rpmdb.sqlite").status.success());
-        let cache = if runner.dnf() == "dnf5" {
-            "/var/cache/libdnf5"
-        } else {
-            "/var/cache/dnf"
-        };
+        let cache = if runner.dnf() == "dnf5" { "/var/cache/libdnf5" } else { "/var/cache/dnf" };
         let offered = ask(&format!(
             "XDG_STATE_HOME=$(mktemp -d) {} -q -C --setopt=cachedir={cache} repoquery --qf '%{{name}}-%{{version}}\\n' llvm",
             runner.dnf()
         ));
-        assert!(
-            String::from_utf8_lossy(&offered.stdout).contains("llvm-20.1.0"),
-            "{offered:?}"
-        );
+        assert!(String::from_utf8_lossy(&offered.stdout).contains("llvm-20.1.0"), "{offered:?}");
     }
 }
 
@@ -273,10 +182,7 @@ fn a_runner_that_is_down_comes_back_with_its_disk() {
     let address = (lab.runner("one").address, 22);
     lab.runner_mut("one").stop().unwrap();
     assert!(lab.runner("one").sh("true").is_err());
-    let refused = std::net::TcpStream::connect_timeout(
-        &address.into(),
-        std::time::Duration::from_millis(200),
-    );
+    let refused = std::net::TcpStream::connect_timeout(&address.into(), std::time::Duration::from_millis(200));
     assert!(refused.is_err());
     lab.runner_mut("one").start().unwrap();
     assert_eq!(lab.runner("one").sh("cat /root/file").unwrap(), "here\n");
@@ -328,20 +234,8 @@ fn two_labs_never_share_a_directory_or_an_address() {
     let script = "cp -a --sparse=always $0/cache/image-* $1 && for i in $1/image-*/image; do btrfstune -m $i; done";
     let to = second.path().join("cache");
     std::fs::create_dir(&to).unwrap();
-    assert!(
-        Command::new("sh")
-            .args(["-c", script])
-            .arg(&config.dir)
-            .arg(&to)
-            .status()
-            .unwrap()
-            .success()
-    );
-    let other = Lab::up(&LabConfig {
-        dir: second.path().to_owned(),
-        ..config
-    })
-    .unwrap();
+    assert!(Command::new("sh").args(["-c", script]).arg(&config.dir).arg(&to).status().unwrap().success());
+    let other = Lab::up(&LabConfig { dir: second.path().to_owned(), ..config }).unwrap();
     assert_ne!(lab.runner("one").address, other.runner("one").address);
     other.runner("one").sh("rpm -e htop").unwrap();
     assert_eq!(installed(lab.runner("one"), "htop").len(), 1);
@@ -360,21 +254,12 @@ fn nothing_outlives_a_lab_whose_process_was_killed() {
         .spawn()
         .unwrap();
     let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    lines
-        .map(Result::unwrap)
-        .find(|line| line.contains("starting runner-02"))
-        .unwrap();
+    lines.map(Result::unwrap).find(|line| line.contains("starting runner-02")).unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
     let dir = default_dir();
     assert!(mounted_under(&dir), "it was killed in the middle");
-    assert!(
-        Command::new(env!("CARGO_BIN_EXE_lab"))
-            .arg("down")
-            .status()
-            .unwrap()
-            .success()
-    );
+    assert!(Command::new(env!("CARGO_BIN_EXE_lab")).arg("down").status().unwrap().success());
     assert!(!mounted_under(&dir));
     assert!(!running_under(&dir));
     assert!(!dir.join("repo").exists() && !dir.join("state.json").exists());
@@ -383,15 +268,12 @@ fn nothing_outlives_a_lab_whose_process_was_killed() {
 }
 
 fn mounted_under(dir: &Path) -> bool {
-    std::fs::read_to_string("/proc/self/mountinfo")
-        .unwrap()
-        .contains(&*dir.join("mnt").to_string_lossy())
+    std::fs::read_to_string("/proc/self/mountinfo").unwrap().contains(&*dir.join("mnt").to_string_lossy())
 }
 
 fn running_under(dir: &Path) -> bool {
     let needle = dir.join("mnt").to_string_lossy().into_owned();
     std::fs::read_dir("/proc").unwrap().flatten().any(|entry| {
-        std::fs::read(entry.path().join("cmdline"))
-            .is_ok_and(|line| String::from_utf8_lossy(&line).contains(&needle))
+        std::fs::read(entry.path().join("cmdline")).is_ok_and(|line| String::from_utf8_lossy(&line).contains(&needle))
     })
 }

@@ -7,17 +7,7 @@ use std::process::Command;
 pub(super) fn enter(root: &Path, name: &str, repo: &Path, address: Option<&str>) -> Command {
     let mut command = Command::new("unshare");
     command
-        .args([
-            "--mount",
-            "--pid",
-            "--fork",
-            "--kill-child",
-            "--uts",
-            "--ipc",
-            "--net",
-            "--propagation",
-            "unchanged",
-        ])
+        .args(["--mount", "--pid", "--fork", "--kill-child", "--uts", "--ipc", "--net", "--propagation", "unchanged"])
         .args(["sh", "-c", include_str!("enter.sh"), "enter"])
         .arg(root)
         .arg(name)

@@ -65,8 +65,7 @@ impl Golden {
         }
         build(cache, &partial, &workstation)?;
         // Nothing below is synced to the disk: an image that a power cut spoilt is found when it is mounted.
-        fs::rename(&partial, &done)
-            .with_context(|| format!("cannot rename {}", partial.display()))?;
+        fs::rename(&partial, &done).with_context(|| format!("cannot rename {}", partial.display()))?;
         Ok(golden)
     }
 
@@ -150,17 +149,10 @@ fn copy_root(recipe: &Recipe, cache: &Path, to: &Path) -> Result<()> {
     run(&mut host("btrfs", ["subvolume".as_ref(), "create".as_ref(), to.as_ref()]))?;
     run(&mut host("cp", ["-a".as_ref(), from.as_ref(), to.as_ref()]))?;
     // Half of the image that every lab copies, and read by nobody there.
-    for waste in [
-        "var/cache/apt/archives",
-        "var/lib/apt/lists",
-        "usr/share/doc",
-        "usr/share/man",
-        "usr/share/locale",
-    ] {
+    for waste in ["var/cache/apt/archives", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale"] {
         let waste = to.join(waste);
         if waste.exists() {
-            fs::remove_dir_all(&waste)
-                .with_context(|| format!("cannot remove {}", waste.display()))?;
+            fs::remove_dir_all(&waste).with_context(|| format!("cannot remove {}", waste.display()))?;
         }
     }
     Ok(())
@@ -195,10 +187,7 @@ impl Mounted {
             ],
         ))?;
         let mounted = Self(at);
-        run(&mut host(
-            "mount",
-            ["--make-private".as_ref(), mounted.0.as_os_str()],
-        ))?;
+        run(&mut host("mount", ["--make-private".as_ref(), mounted.0.as_os_str()]))?;
         Ok(mounted)
     }
 
@@ -216,17 +205,11 @@ impl Mounted {
         let text = run(host("btrfs", list).arg(&self.0))?;
         // `ID 257 gen 10 top level 5 path runner-01`
         let paths = text.lines().filter_map(|line| line.split_once(" path "));
-        let mut paths: Vec<&str> = paths
-            .map(|(_, path)| path)
-            .filter(|path| !path.starts_with("base-"))
-            .collect();
+        let mut paths: Vec<&str> = paths.map(|(_, path)| path).filter(|path| !path.starts_with("base-")).collect();
         paths.sort_unstable_by(|a, b| b.cmp(a));
         for path in paths {
             let path = self.0.join(path);
-            run(&mut host(
-                "btrfs",
-                ["subvolume".as_ref(), "delete".as_ref(), path.as_ref()],
-            ))?;
+            run(&mut host("btrfs", ["subvolume".as_ref(), "delete".as_ref(), path.as_ref()]))?;
         }
         Ok(())
     }

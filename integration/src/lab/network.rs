@@ -71,10 +71,7 @@ impl Bridge {
 
 /// Deletes a device, if it is there.
 fn delete(name: &str) -> Result<()> {
-    let found = output(&mut host(
-        "ip",
-        ["link", "show", "dev", name].map(AsRef::as_ref),
-    ))?;
+    let found = output(&mut host("ip", ["link", "show", "dev", name].map(AsRef::as_ref)))?;
     if found.status.success() {
         run(&mut host("ip", ["link", "delete", name].map(AsRef::as_ref)))?;
     }

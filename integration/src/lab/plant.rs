@@ -27,12 +27,7 @@ pub const NEW_KERNEL: &str = "6.11.10-300.fc41.x86_64";
 /// # Errors
 /// dnf failed.
 pub fn person_upgrades_llvm(runner: &Runner) -> Result<()> {
-    runner
-        .sh_as(
-            PERSON,
-            &format!("sudo -n {} -y install {NEW_LLVM}", runner.dnf()),
-        )
-        .map(drop)
+    runner.sh_as(PERSON, &format!("sudo -n {} -y install {NEW_LLVM}", runner.dnf())).map(drop)
 }
 
 /// A person installs a compiler for one job and leaves it there, with the runtime that it needs.
@@ -40,12 +35,7 @@ pub fn person_upgrades_llvm(runner: &Runner) -> Result<()> {
 /// # Errors
 /// dnf failed.
 pub fn person_leaves_gcc_toolset(runner: &Runner) -> Result<()> {
-    runner
-        .sh_as(
-            PERSON,
-            &format!("sudo -n {} -y install gcc-toolset-13", runner.dnf()),
-        )
-        .map(drop)
+    runner.sh_as(PERSON, &format!("sudo -n {} -y install gcc-toolset-13", runner.dnf())).map(drop)
 }
 
 /// Root installs a vendor's package with rpm alone: dnf's history knows nothing of it.
@@ -53,9 +43,7 @@ pub fn person_leaves_gcc_toolset(runner: &Runner) -> Result<()> {
 /// # Errors
 /// rpm failed.
 pub fn rpm_installs_behind_dnf(runner: &Runner) -> Result<()> {
-    runner
-        .sh(&format!("rpm -i /srv/lab/loose/{SITE_AGENT}.rpm"))
-        .map(drop)
+    runner.sh(&format!("rpm -i /srv/lab/loose/{SITE_AGENT}.rpm")).map(drop)
 }
 
 /// Root removes htop with rpm alone.
@@ -71,10 +59,7 @@ pub fn rpm_erases_behind_dnf(runner: &Runner) -> Result<()> {
 /// # Errors
 /// dnf failed.
 pub fn kernel_moves_on(runner: &Runner) -> Result<()> {
-    runner.sh(&format!(
-        "{} -y install kernel-core-{NEW_KERNEL}",
-        runner.dnf()
-    ))?;
+    runner.sh(&format!("{} -y install kernel-core-{NEW_KERNEL}", runner.dnf()))?;
     // In place: the file is mounted over the kernel's own.
     runner.write("/etc/lab/osrelease", format!("{NEW_KERNEL}\n"), 0o644)
 }
@@ -85,7 +70,9 @@ pub fn kernel_moves_on(runner: &Runner) -> Result<()> {
 /// dnf failed.
 pub fn kernel_devel_is_replaced(runner: &Runner) -> Result<()> {
     let dnf = runner.dnf();
-    runner.sh(&format!("{dnf} -y install kernel-devel-6.11.6-300.fc41 && {dnf} -y remove kernel-devel-6.11.4-301.fc41")).map(drop)
+    runner
+        .sh(&format!("{dnf} -y install kernel-devel-6.11.6-300.fc41 && {dnf} -y remove kernel-devel-6.11.4-301.fc41"))
+        .map(drop)
 }
 
 /// dnf is killed in the middle of a transaction: strace is on the disk, blocking-pre is not, and the history has no end.
@@ -132,11 +119,7 @@ pub fn hold_dnf(runner: &Runner) -> Result<Blocked> {
     // Only a reader lets a writer in: when this opens, the scriptlet runs.
     let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     loop {
-        match File::options()
-            .write(true)
-            .custom_flags(nonblocking)
-            .open(&pipe)
-        {
+        match File::options().write(true).custom_flags(nonblocking).open(&pipe) {
             Ok(pipe) => return Ok(Blocked { pipe, dnf }),
             Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) => {}
             Err(error) => {
@@ -144,8 +127,7 @@ pub fn hold_dnf(runner: &Runner) -> Result<Blocked> {
             }
         }
         if let Some(status) = dnf.try_wait()? {
-            let log =
-                fs::read_to_string(runner.root.join("var/log/lab-blocking")).unwrap_or_default();
+            let log = fs::read_to_string(runner.root.join("var/log/lab-blocking")).unwrap_or_default();
             bail!("dnf ended before its scriptlet ran, {status}:\n{log}");
         }
         // Waiting for another process to get somewhere; nothing tells us when.
@@ -158,9 +140,7 @@ pub fn hold_dnf(runner: &Runner) -> Result<Blocked> {
 /// # Errors
 /// A file cannot be removed.
 pub fn dnf5_forgets_reasons(runner: &Runner) -> Result<()> {
-    runner
-        .sh("cd /usr/lib/sysimage/libdnf5 && rm packages.toml nevras.toml system.toml")
-        .map(drop)
+    runner.sh("cd /usr/lib/sysimage/libdnf5 && rm packages.toml nevras.toml system.toml").map(drop)
 }
 
 /// The history has no `-wal` and `-shm` files: SQLite cannot read it without the right to make them.
@@ -185,9 +165,7 @@ pub fn history_without_wal(runner: &Runner) -> Result<()> {
 /// # Errors
 /// rpm failed.
 pub fn htop_is_there_twice(runner: &Runner) -> Result<()> {
-    runner
-        .sh("rpm -i --force --justdb /srv/lab/updates/htop-3.3.0-5.fc41.x86_64.rpm")
-        .map(drop)
+    runner.sh("rpm -i --force --justdb /srv/lab/updates/htop-3.3.0-5.fc41.x86_64.rpm").map(drop)
 }
 
 /// A person installs from a repo that is not enabled by default.
@@ -195,12 +173,7 @@ pub fn htop_is_there_twice(runner: &Runner) -> Result<()> {
 /// # Errors
 /// dnf failed.
 pub fn vendor_tool_from_extra(runner: &Runner) -> Result<()> {
-    runner
-        .sh(&format!(
-            "{} -y --enablerepo=extra install vendor-tool",
-            runner.dnf()
-        ))
-        .map(drop)
+    runner.sh(&format!("{} -y --enablerepo=extra install vendor-tool", runner.dnf())).map(drop)
 }
 
 /// The unsigned repo is enabled for good.
@@ -208,9 +181,7 @@ pub fn vendor_tool_from_extra(runner: &Runner) -> Result<()> {
 /// # Errors
 /// The file cannot be changed.
 pub fn extra_is_enabled(runner: &Runner) -> Result<()> {
-    runner
-        .sh("sed -i '/^.extra.$/,/^$/s/^enabled=0/enabled=1/' /etc/yum.repos.d/lab.repo")
-        .map(drop)
+    runner.sh("sed -i '/^.extra.$/,/^$/s/^enabled=0/enabled=1/' /etc/yum.repos.d/lab.repo").map(drop)
 }
 
 /// A 32-bit glibc beside the native one.
@@ -218,9 +189,7 @@ pub fn extra_is_enabled(runner: &Runner) -> Result<()> {
 /// # Errors
 /// dnf failed.
 pub fn foreign_glibc(runner: &Runner) -> Result<()> {
-    runner
-        .sh(&format!("{} -y install glibc.i686", runner.dnf()))
-        .map(drop)
+    runner.sh(&format!("{} -y install glibc.i686", runner.dnf())).map(drop)
 }
 
 /// The machine answers with other host keys than before.

@@ -20,18 +20,12 @@ pub(super) fn processes(dir: &Path) -> Result<Vec<Process>> {
     let mut found = Vec::new();
     for (number, bytes) in each_process("cmdline")? {
         let mut arguments = bytes.split(|byte| *byte == 0);
-        let is_unshare = arguments
-            .next()
-            .is_some_and(|program| program.ends_with(b"unshare"));
+        let is_unshare = arguments.next().is_some_and(|program| program.ends_with(b"unshare"));
         if !is_unshare {
             continue;
         }
-        let root =
-            arguments.map(|argument| PathBuf::from(String::from_utf8_lossy(argument).into_owned()));
-        if let Some(root) = root
-            .into_iter()
-            .find(|argument| argument.parent() == Some(&mount))
-        {
+        let root = arguments.map(|argument| PathBuf::from(String::from_utf8_lossy(argument).into_owned()));
+        if let Some(root) = root.into_iter().find(|argument| argument.parent() == Some(&mount)) {
             found.push(Process { number, root });
         }
     }
@@ -44,12 +38,8 @@ pub(super) fn kill(process: Process) -> Result<()> {
     let raw = i32::try_from(process.number)?;
     let pid = Pid::from_raw(raw).context("process 0")?;
     // Process 1 first: when its death has been seen, all in its namespace are dead. Then unshare ends by itself.
-    for pid in [
-        child_of(process.number)?.and_then(|init| Pid::from_raw(init.cast_signed())),
-        Some(pid),
-    ]
-    .into_iter()
-    .flatten()
+    for pid in
+        [child_of(process.number)?.and_then(|init| Pid::from_raw(init.cast_signed())), Some(pid)].into_iter().flatten()
     {
         let gone = |error: rustix::io::Errno| error == rustix::io::Errno::SRCH;
         let descriptor = match pidfd_open(pid, PidfdFlags::empty()) {
@@ -60,10 +50,7 @@ pub(super) fn kill(process: Process) -> Result<()> {
             Err(error) if !gone(error) => return Err(error.into()),
             _ => {}
         }
-        let mut poll = [rustix::event::PollFd::new(
-            &descriptor,
-            rustix::event::PollFlags::IN,
-        )];
+        let mut poll = [rustix::event::PollFd::new(&descriptor, rustix::event::PollFlags::IN)];
         rustix::event::poll(&mut poll, None)?;
     }
     Ok(())
@@ -74,10 +61,7 @@ pub(super) fn child_of(parent: u32) -> Result<Option<u32>> {
     let found = each_process("stat")?.into_iter().find(|(_, stat)| {
         // proc_pid_stat(5): the name in brackets may hold anything, so count from the last bracket: state, then parent.
         let stat = String::from_utf8_lossy(stat);
-        stat.rsplit(')')
-            .next()
-            .and_then(|rest| rest.split(' ').nth(2))
-            == Some(&parent.to_string())
+        stat.rsplit(')').next().and_then(|rest| rest.split(' ').nth(2)) == Some(&parent.to_string())
     });
     Ok(found.map(|(number, _)| number))
 }
@@ -86,10 +70,7 @@ fn each_process(file: &str) -> Result<Vec<(u32, Vec<u8>)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").context("cannot read /proc")? {
         let path = entry?.path();
-        let number = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .and_then(|name| name.parse().ok());
+        let number = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
         // A process that ended meanwhile is not there; that is all.
         if let (Some(number), Ok(bytes)) = (number, fs::read(path.join(file))) {
             found.push((number, bytes));

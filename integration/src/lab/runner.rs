@@ -167,10 +167,7 @@ impl Runner {
     /// # Errors
     /// A process cannot be killed.
     pub fn stop(&mut self) -> Result<()> {
-        for process in processes(&self.dir)?
-            .into_iter()
-            .filter(|process| process.root == self.root)
-        {
+        for process in processes(&self.dir)?.into_iter().filter(|process| process.root == self.root) {
             kill(process)?;
         }
         if let Some(mut child) = self.child.take() {

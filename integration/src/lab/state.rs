@@ -110,14 +110,7 @@ impl Lab {
         let (golden, mounted) = Golden::mount(&dir.join("cache"), &mount)?;
         // It stays mounted as long as the lab is up, which may be longer than this process.
         std::mem::forget(mounted);
-        run::run(&mut run::host(
-            "cp",
-            [
-                "-a".as_ref(),
-                golden.repo.as_ref(),
-                dir.join("repo").as_ref(),
-            ],
-        ))?;
+        run::run(&mut run::host("cp", ["-a".as_ref(), golden.repo.as_ref(), dir.join("repo").as_ref()]))?;
         for (index, runner) in config.runners.iter().enumerate() {
             tracing::info!("starting {}", runner.name);
             let root = mount.join(&runner.name);
@@ -300,9 +293,7 @@ pub fn turn(test: &str) -> Option<MutexGuard<'static, ()>> {
         // A test that failed leaves a lab that its Drop took down: the next may go on.
         return Some(TURN.lock().unwrap_or_else(PoisonError::into_inner));
     }
-    let line = format!(
-        "NOT RUN: {test} needs real runners; run it as root with COUNTERSIGN_LAB=1 (cargo verify does)"
-    );
+    let line = format!("NOT RUN: {test} needs real runners; run it as root with COUNTERSIGN_LAB=1 (cargo verify does)");
     // If even stderr is closed there is nobody to tell.
     let _ = writeln!(io::stderr(), "{line}");
     None

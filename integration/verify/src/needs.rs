@@ -11,39 +11,19 @@ struct Need {
 }
 
 const fn need(found_by: &'static str, package: &'static str, purpose: &'static str) -> Need {
-    Need {
-        found_by,
-        package,
-        purpose,
-    }
+    Need { found_by, package, purpose }
 }
 
 const NEEDS: &[Need] = &[
     need("cc", "gcc", "compiles the C parts of dependencies"),
-    need(
-        "/usr/include/stdio.h",
-        "libc6-dev",
-        "compiles the C parts of dependencies",
-    ),
-    need(
-        "/etc/ssl/certs/ca-certificates.crt",
-        "ca-certificates",
-        "fetches dependencies",
-    ),
+    need("/usr/include/stdio.h", "libc6-dev", "compiles the C parts of dependencies"),
+    need("/etc/ssl/certs/ca-certificates.crt", "ca-certificates", "fetches dependencies"),
     need("git", "git", "canonical and proposed repositories in tests"),
-    need(
-        "ssh-keygen",
-        "openssh-client",
-        "keys and signatures in tests",
-    ),
+    need("ssh-keygen", "openssh-client", "keys and signatures in tests"),
     need("ssh", "openssh-client", "interoperation tests"),
     need("sshd", "openssh-server", "interoperation tests"),
     need("debootstrap", "debootstrap", "root file systems of the lab"),
-    need(
-        "/usr/share/keyrings/debian-archive-keyring.gpg",
-        "debian-archive-keyring",
-        "root file systems of the lab",
-    ),
+    need("/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring", "root file systems of the lab"),
     need("gpgv", "gpgv", "root file systems of the lab"),
     need("mkfs.btrfs", "btrfs-progs", "disks of the lab"),
     need("btrfstune", "btrfs-progs", "disks of the lab"),
@@ -64,10 +44,8 @@ pub(crate) fn provide() -> Result<(), String> {
     packages.sort_unstable();
     packages.dedup();
     if !crate::steps::is_root() || !on_path("apt-get") {
-        let list: Vec<String> = missing
-            .iter()
-            .map(|need| format!("  {} ({}; {})", need.found_by, need.package, need.purpose))
-            .collect();
+        let list: Vec<String> =
+            missing.iter().map(|need| format!("  {} ({}; {})", need.found_by, need.package, need.purpose)).collect();
         return Err(format!(
             "missing, and not root on Debian or Ubuntu to install it:\n{}\n  hint: apt-get install {}",
             list.join("\n"),
@@ -80,21 +58,14 @@ pub(crate) fn provide() -> Result<(), String> {
     install.extend(&packages);
     apt(&install)?;
     match self::missing().first() {
-        Some(need) => Err(format!(
-            "{} is still missing after installing {}",
-            need.found_by, need.package
-        )),
+        Some(need) => Err(format!("{} is still missing after installing {}", need.found_by, need.package)),
         None => components(),
     }
 }
 
 fn missing() -> Vec<&'static Need> {
     let there = |need: &Need| {
-        if need.found_by.starts_with('/') {
-            Path::new(need.found_by).exists()
-        } else {
-            on_path(need.found_by)
-        }
+        if need.found_by.starts_with('/') { Path::new(need.found_by).exists() } else { on_path(need.found_by) }
     };
     NEEDS.iter().filter(|need| !there(need)).collect()
 }
@@ -102,13 +73,9 @@ fn missing() -> Vec<&'static Need> {
 /// The parts of the toolchain that a minimal profile leaves out.
 fn components() -> Result<(), String> {
     for (program, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
-        let found = Command::new(crate::steps::program())
-            .args([program, "--version"])
-            .output();
+        let found = Command::new(crate::steps::program()).args([program, "--version"]).output();
         if !found.is_ok_and(|output| output.status.success()) {
-            return Err(format!(
-                "the toolchain has no {component}\n  hint: rustup component add {component}"
-            ));
+            return Err(format!("the toolchain has no {component}\n  hint: rustup component add {component}"));
         }
     }
     Ok(())
@@ -120,11 +87,7 @@ fn apt(arguments: &[&str]) -> Result<(), String> {
         .env("DEBIAN_FRONTEND", "noninteractive")
         .status()
         .map_err(|error| format!("cannot start apt-get: {error}"))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(format!("apt-get {}: {status}", arguments.join(" ")))
-    }
+    if status.success() { Ok(()) } else { Err(format!("apt-get {}: {status}", arguments.join(" "))) }
 }
 
 /// Also where root's programs are, which is not on everybody's PATH.

@@ -28,25 +28,11 @@ pub(crate) fn run() -> ExitCode {
 
     let checks: [(&str, &[&str]); 2] = [
         ("formatting", &["fmt", "--all", "--check"]),
-        (
-            "lints",
-            &[
-                "clippy",
-                "--workspace",
-                "--all-targets",
-                "--locked",
-                "--",
-                "-D",
-                "warnings",
-            ],
-        ),
+        ("lints", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
     ];
     for (name, arguments) in checks {
         step(name);
-        if !cargo(&root, arguments)
-            .status()
-            .is_ok_and(|status| status.success())
-        {
+        if !cargo(&root, arguments).status().is_ok_and(|status| status.success()) {
             failed.push(name);
         }
     }
@@ -63,11 +49,7 @@ pub(crate) fn run() -> ExitCode {
 
     step("documentation");
     let mut doc = cargo(&root, &["doc", "--workspace", "--no-deps", "--locked"]);
-    if !doc
-        .env("RUSTDOCFLAGS", "-D warnings")
-        .status()
-        .is_ok_and(|status| status.success())
-    {
+    if !doc.env("RUSTDOCFLAGS", "-D warnings").status().is_ok_and(|status| status.success()) {
         failed.push("documentation");
     }
     end(tally, &failed, began)
@@ -100,10 +82,7 @@ fn test(root: &Path, tally: &mut Tally) -> bool {
         let mut reader = BufReader::new(output);
         let mut line = Vec::new();
         // Bytes, not text: a test may print anything.
-        while reader
-            .read_until(b'\n', &mut line)
-            .is_ok_and(|length| length > 0)
-        {
+        while reader.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
             tally.read(String::from_utf8_lossy(&line).trim_end());
             // A closed stdout must not stop the tests.
             let _ = std::io::stdout().write_all(&line);
@@ -123,19 +102,13 @@ fn lab_down() -> bool {
         say("no lab was built");
         return false;
     }
-    Command::new(lab)
-        .arg("down")
-        .status()
-        .is_ok_and(|status| status.success())
+    Command::new(lab).arg("down").status().is_ok_and(|status| status.success())
 }
 
 fn cargo(root: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(program());
     let path = std::env::var("PATH").unwrap_or_default();
-    command
-        .args(arguments)
-        .current_dir(root)
-        .env("PATH", format!("{path}:/usr/sbin:/sbin"));
+    command.args(arguments).current_dir(root).env("PATH", format!("{path}:/usr/sbin:/sbin"));
     command
 }
 
@@ -150,20 +123,9 @@ fn end(tally: Tally, failed: &[&str], began: Instant) -> ExitCode {
         say(&format!("failed: {name}"));
     }
     // The tests step is counted by its tests, if they ran so far as to fail.
-    let steps = failed
-        .iter()
-        .filter(|name| !name.starts_with("tests") || tally.failed == 0)
-        .count() as u64;
-    say(&format!(
-        "{} passed, {} failed",
-        tally.passed,
-        tally.failed + steps
-    ));
-    if failed.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    let steps = failed.iter().filter(|name| !name.starts_with("tests") || tally.failed == 0).count() as u64;
+    say(&format!("{} passed, {} failed", tally.passed, tally.failed + steps));
+    if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn step(name: &str) {
@@ -179,8 +141,7 @@ pub(crate) fn say(text: &str) {
 /// The workspace: two directories above this package.
 fn root() -> PathBuf {
     // What cargo says now, not when this was compiled: target directories are shared between clones.
-    let own =
-        std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let own = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     let own = Path::new(&own);
     own.ancestors().nth(2).unwrap_or(own).to_owned()
 }

@@ -10,10 +10,7 @@ pub(crate) struct Tally {
 impl Tally {
     /// Adds a line of the harness such as `test result: ok. 12 passed; 0 failed; 0 ignored; …`; other lines count for nothing.
     pub(crate) fn read(&mut self, line: &str) {
-        let Some((_, counts)) = line
-            .strip_prefix("test result: ")
-            .and_then(|rest| rest.split_once(". "))
-        else {
+        let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". ")) else {
             return;
         };
         for count in counts.split("; ") {
@@ -42,12 +39,6 @@ mod tests {
         ] {
             tally.read(line);
         }
-        assert_eq!(
-            tally,
-            Tally {
-                passed: 18,
-                failed: 4
-            }
-        );
+        assert_eq!(tally, Tally { passed: 18, failed: 4 });
     }
 }
