@@ -11,3 +11,14 @@ pub mod policy;
 pub mod report;
 pub mod waiver;
 pub mod why;
+
+/// The JSON Schema of each format, by name.
+pub const SCHEMAS: &[(&str, &str)] = &[
+    ("drift-report", include_str!("../schemas/drift-report-1.json")),
+    ("error", include_str!("../schemas/error-1.json")),
+    ("fleet", include_str!("../schemas/fleet-1.json")),
+    ("lock", include_str!("../schemas/lock-1.json")),
+    ("manifest", include_str!("../schemas/manifest-1.json")),
+    ("policy", include_str!("../schemas/policy-1.json")),
+    ("waiver", include_str!("../schemas/waiver-1.json")),
+];

@@ -6,10 +6,13 @@
 
 pub mod assess;
 pub mod canonical;
+pub mod cli;
 pub mod config;
+pub mod flow;
 pub mod guard;
 pub mod history;
 pub mod notify;
+pub mod observe;
 pub mod privilege;
 pub mod probe;
 pub mod report;

@@ -52,7 +52,7 @@ impl Default for Progress {
 }
 
 /// Sends the log of this process to stderr, between two drawings of the bar.
-pub fn start(format: LogFormat, verbose: u8, progress: &Progress) {
+pub(super) fn start(format: LogFormat, verbose: u8, progress: &Progress) {
     let level = match verbose {
         0 => "warn",
         1 => "countersign=info,countersign_observer=info,countersign_shared=info,warn",

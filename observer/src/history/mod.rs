@@ -32,7 +32,8 @@ CREATE TABLE run (
     observed INTEGER,
     reported INTEGER,
     canonical_commit TEXT,
-    report BLOB
+    report BLOB,
+    unjudged TEXT
 ) STRICT;
 CREATE TABLE content (
     digest BLOB PRIMARY KEY,
@@ -45,7 +46,7 @@ CREATE TABLE observation (
     at INTEGER NOT NULL,
     full_at INTEGER,
     warm INTEGER NOT NULL,
-    token TEXT,
+    accepted TEXT,
     error_code TEXT,
     error_message TEXT,
     recipe BLOB,

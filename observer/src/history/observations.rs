@@ -1,6 +1,7 @@
 //! Observations, as the runners' own answers.
 
 use super::{HistoryError, Run, Store, content};
+use countersign_manifests_schema::report::Notice;
 use countersign_shared::observation::Failure;
 use rusqlite::{OptionalExtension as _, params};
 
@@ -24,15 +25,13 @@ pub struct Answer {
     pub warm: bool,
     /// Unix seconds of the last observation that moved the package list.
     pub full_at: i64,
-    /// What the runner would have to say again for the next run to be warm.
-    pub token: Option<String>,
+    /// Violated proofs about this runner that `[trust] accept` let pass when they were last tried.
+    pub accepted: Vec<Notice>,
 }
 
-/// What is needed to ask a runner for a warm answer.
+/// Where the newest answer of a runner is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hint {
-    /// The token of its last complete answer.
-    pub token: String,
     /// Unix seconds of the last observation that moved the package list.
     pub full_at: i64,
     /// The run that holds the answer.
@@ -67,13 +66,15 @@ impl Store {
                     ]),
                     Ok(answer) => {
                         let (recipe, digests) = content::put(&tx, &answer.record)?;
+                        let accepted = serde_json::to_string(&answer.accepted)
+                            .map_err(|e| HistoryError::Damaged(e.to_string()))?;
                         let done = insert.execute(params![
                             run.id,
                             outcome.runner,
                             outcome.at,
                             answer.full_at,
                             answer.warm,
-                            answer.token,
+                            accepted,
                             None::<String>,
                             None::<String>,
                             recipe
@@ -90,16 +91,15 @@ impl Store {
         tx.commit().map_err(failed)
     }
 
-    /// What to ask a runner for a warm answer; `None` when it has never answered with a token.
+    /// Where the newest answer of a runner is; `None` when it has never answered.
     pub fn hint(&self, runner: &str) -> Result<Option<Hint>, HistoryError> {
         self.db
             .prepare_cached(
-                "SELECT token, full_at, run FROM observation
-                 WHERE runner = ?1 AND token IS NOT NULL ORDER BY run DESC LIMIT 1",
+                "SELECT full_at, run FROM observation
+                 WHERE runner = ?1 AND recipe IS NOT NULL ORDER BY run DESC LIMIT 1",
             )
             .and_then(|mut find| {
-                find.query_row([runner], |row| Ok(Hint { token: row.get(0)?, full_at: row.get(1)?, run: row.get(2)? }))
-                    .optional()
+                find.query_row([runner], |row| Ok(Hint { full_at: row.get(0)?, run: row.get(1)? })).optional()
             })
             .map_err(|e| HistoryError::Query("read", e))
     }
@@ -118,8 +118,18 @@ impl Store {
     /// The row of a runner in a run.
     pub fn outcome(&self, run: i64, runner: &str) -> Result<Option<Stored>, HistoryError> {
         self.row(
-            "SELECT at, full_at, warm, token, error_code, error_message, recipe
+            "SELECT at, full_at, warm, accepted, error_code, error_message, recipe
                   FROM observation WHERE runner = ?1 AND run = ?2",
+            params![runner, run],
+            runner,
+        )
+    }
+
+    /// The newest answer of a runner in a run before this one.
+    pub fn answer_before(&self, run: i64, runner: &str) -> Result<Option<Stored>, HistoryError> {
+        self.row(
+            "SELECT at, full_at, warm, accepted, error_code, error_message, recipe FROM observation
+             WHERE runner = ?1 AND run < ?2 AND recipe IS NOT NULL ORDER BY run DESC LIMIT 1",
             params![runner, run],
             runner,
         )
@@ -128,7 +138,7 @@ impl Store {
     /// The newest answer of a runner in any run.
     pub fn newest_answer(&self, runner: &str) -> Result<Option<Stored>, HistoryError> {
         self.row(
-            "SELECT at, full_at, warm, token, error_code, error_message, recipe
+            "SELECT at, full_at, warm, accepted, error_code, error_message, recipe
                   FROM observation WHERE runner = ?1 AND recipe IS NOT NULL ORDER BY run DESC LIMIT 1",
             params![runner],
             runner,
@@ -147,10 +157,12 @@ impl Store {
                 .optional()
             })
             .map_err(|e| HistoryError::Query("read", e))?;
-        let Some((at, full_at, warm, token, code, message, recipe)) = row else { return Ok(None) };
+        let Some((at, full_at, warm, accepted, code, message, recipe)) = row else { return Ok(None) };
+        let accepted = accepted.map_or(Ok(Vec::new()), |json| serde_json::from_str(&json));
+        let accepted = accepted.map_err(|e| HistoryError::Damaged(e.to_string()))?;
         let answer = match recipe {
             Some(recipe) => {
-                Ok(Answer { record: content::get(&self.db, &recipe)?, warm, full_at: full_at.unwrap_or(at), token })
+                Ok(Answer { record: content::get(&self.db, &recipe)?, warm, full_at: full_at.unwrap_or(at), accepted })
             }
             None => Err(Failure { code: code.unwrap_or_default(), message: message.unwrap_or_default() }),
         };

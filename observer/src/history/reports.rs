@@ -1,7 +1,7 @@
 //! What was said: reports, drift over time.
 
 use super::{HistoryError, Run, Store};
-use countersign_manifests_schema::report::{DriftItem, DriftReport, Status};
+use countersign_manifests_schema::report::{DriftItem, DriftReport, Notice, Status};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, params};
 use std::collections::BTreeMap;
@@ -85,6 +85,37 @@ impl Store {
             serde_json::from_slice(&json).map_err(|e| damaged(&e))
         })
         .transpose()
+    }
+
+    /// The report of the last run before `run` that has one.
+    pub fn report_before(&self, run: &Run) -> Result<Option<DriftReport>, HistoryError> {
+        let earlier = self.find_run(
+            "SELECT id, name, started FROM run WHERE reported IS NOT NULL AND id < ?1 ORDER BY id DESC LIMIT 1",
+            [run.id],
+        )?;
+        earlier.map_or(Ok(None), |earlier| self.report(&earlier))
+    }
+
+    /// Remembers what was not judged in a run, by runner.
+    pub fn save_unjudged(&self, run: &Run, unjudged: &BTreeMap<String, Vec<Notice>>) -> Result<(), HistoryError> {
+        let json = serde_json::to_string(unjudged).map_err(|e| HistoryError::Damaged(e.to_string()))?;
+        self.db
+            .execute("UPDATE run SET unjudged = ?2 WHERE id = ?1", params![run.id, json])
+            .map(|_| ())
+            .map_err(|e| HistoryError::Query("written", e))
+    }
+
+    /// What was not judged in a run, by runner.
+    pub fn unjudged(&self, run: &Run) -> Result<BTreeMap<String, Vec<Notice>>, HistoryError> {
+        let json: Option<String> = self
+            .db
+            .query_row("SELECT unjudged FROM run WHERE id = ?1", [run.id], |row| row.get(0))
+            .optional()
+            .map_err(|e| HistoryError::Query("read", e))?
+            .flatten();
+        json.map_or(Ok(BTreeMap::new()), |json| {
+            serde_json::from_str(&json).map_err(|e| HistoryError::Damaged(e.to_string()))
+        })
     }
 
     /// What was said about a runner in the last run before `run` that observed it.

@@ -48,17 +48,17 @@ impl Store {
 
     /// The newest run whose observing ended.
     pub fn newest_observed(&self) -> Result<Option<Run>, HistoryError> {
-        self.find_run("SELECT id, name, started FROM run WHERE observed IS NOT NULL ORDER BY id DESC LIMIT 1")
+        self.find_run("SELECT id, name, started FROM run WHERE observed IS NOT NULL ORDER BY id DESC LIMIT 1", [])
     }
 
     /// The newest run that has a report.
     pub fn newest_reported(&self) -> Result<Option<Run>, HistoryError> {
-        self.find_run("SELECT id, name, started FROM run WHERE reported IS NOT NULL ORDER BY id DESC LIMIT 1")
+        self.find_run("SELECT id, name, started FROM run WHERE reported IS NOT NULL ORDER BY id DESC LIMIT 1", [])
     }
 
-    fn find_run(&self, sql: &str) -> Result<Option<Run>, HistoryError> {
+    pub(super) fn find_run(&self, sql: &str, params: impl rusqlite::Params) -> Result<Option<Run>, HistoryError> {
         self.db
-            .query_row(sql, [], |row| Ok(Run { id: row.get(0)?, name: row.get(1)?, started: row.get(2)? }))
+            .query_row(sql, params, |row| Ok(Run { id: row.get(0)?, name: row.get(1)?, started: row.get(2)? }))
             .optional()
             .map_err(|e| HistoryError::Query("read", e))
     }

@@ -13,8 +13,9 @@ fn record(packages: &str, noise: &str) -> String {
     format!("head {noise}\nsection packages\n {}\nsection os\n fedora\nend\n", packages.repeat(2000))
 }
 
-fn answer(record: String, token: &str) -> Result<Answer, Failure> {
-    Ok(Answer { record, warm: false, full_at: 7, token: Some(token.to_owned()) })
+fn answer(record: String, accepted: &str) -> Result<Answer, Failure> {
+    let accepted = vec![Notice { code: accepted.to_owned(), message: String::new() }];
+    Ok(Answer { record, warm: false, full_at: 7, accepted })
 }
 
 fn outcome(runner: &str, answer: Result<Answer, Failure>) -> Outcome {
@@ -87,7 +88,7 @@ fn what_is_saved_reads_back_and_equal_sections_are_stored_once() {
         assert_eq!(store.outcome(run.id, &wanted.runner).unwrap().as_ref(), Some(wanted));
     }
     assert_eq!(contents(&store), 2, "two different package sections");
-    assert_eq!(store.hint("a").unwrap(), Some(Hint { token: "t1".to_owned(), full_at: 7, run: run.id }));
+    assert_eq!(store.hint("a").unwrap(), Some(Hint { full_at: 7, run: run.id }));
     assert_eq!(store.hint("d").unwrap(), None);
     assert_eq!(store.newest_answer("d").unwrap(), None);
     assert_eq!(store.newest_observed().unwrap(), Some(run));

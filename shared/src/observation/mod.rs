@@ -12,7 +12,7 @@ mod request;
 
 pub use frame::{ANSWER_MAX, open};
 pub use packages::set_digest;
-pub use record::{LISTS, is_warm, merge, tokens};
+pub use record::{LISTS, is_warm, left_out, merge, tokens};
 pub use request::{MAGIC, NAMES_MAX, Nonce, REQUEST_MAX, Request, RequestError, Tokens, is_parameter};
 
 use crate::nevra::Nevra;

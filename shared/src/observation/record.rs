@@ -12,6 +12,12 @@ pub fn is_warm(record: &str) -> bool {
     sections(record).is_ok_and(|frames| frames.iter().any(|frame| frame.close == Close::Warm))
 }
 
+/// Names of the lists of this record that were left out because they had not moved.
+pub fn left_out(record: &str) -> Vec<&str> {
+    let warm = |frame: &Frame<'_>| frame.close == Close::Warm;
+    sections(record).map(|frames| frames.iter().filter(|f| warm(f)).map(|f| f.name).collect()).unwrap_or_default()
+}
+
 /// The tokens to send with the next request to the same runner; none for a list that was not read.
 pub fn tokens(record: &str) -> Tokens {
     let Ok(frames) = sections(record) else {

@@ -77,10 +77,10 @@ impl Attempt {
             Self::Environment("LC_COUNTERSIGN".to_owned()),
             Self::TcpConnect { host: "127.0.0.1".to_owned(), port },
             Self::TcpListen,
-            Self::SocketListen { path: format!("/tmp/countersign-reach-{}", nonce()) },
-            Self::SocketConnect { paths: PUBLIC_SOCKETS.map(str::to_owned).to_vec() },
             Self::Agent,
             Self::X11,
+            Self::SocketListen { path: format!("/tmp/countersign-reach-{}", nonce()) },
+            Self::SocketConnect { paths: PUBLIC_SOCKETS.map(str::to_owned).to_vec() },
         ]
     }
 }
@@ -100,13 +100,20 @@ pub enum Finding {
 }
 
 impl Session {
-    /// Tries everything in `attempts`, one after the other, each for at most `timeout`.
+    /// Tries everything in `attempts`, one after the other, each for at most `timeout`. What would leave something behind
+    /// ([`Attempt::SocketListen`]) is not tried once something else was granted.
     ///
     /// sshd answers a refused [`Attempt::SocketConnect`] in the same way as one to a socket that is not there. It
     /// counts as refused if all three other kinds of forwarding were tried and refused, and as unknown otherwise.
     pub async fn reach(&self, attempts: &[Attempt], timeout: Duration) -> Vec<(Attempt, Finding)> {
         let mut findings = Vec::with_capacity(attempts.len());
         for attempt in attempts {
+            let open = findings.iter().any(|(_, finding)| *finding == Finding::Granted);
+            if open && matches!(attempt, Attempt::SocketListen { .. }) {
+                let why = RemoteText::new("not tried: it would leave a file behind, and the key is too open already");
+                findings.push((attempt.clone(), Finding::Unknown(why)));
+                continue;
+            }
             let finding = tokio::time::timeout(timeout, try_one(self.connection(), attempt))
                 .await
                 .unwrap_or_else(|_| unknown("no answer in time"));

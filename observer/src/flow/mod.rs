@@ -1,0 +1,38 @@
+//! The commands, step by step: observation, drift, report. Each works alone on the stored state of the one before.
+
+mod assess;
+mod compare;
+mod identity;
+mod inspect;
+mod nightly;
+mod onboard;
+mod prepare;
+mod stop;
+mod tell;
+
+pub use inspect::{lint, lint_directory, preview, schema, why};
+pub use nightly::{diff, nightly, observe, report};
+pub use onboard::{baseline, enroll, init, lock};
+pub use prepare::Desk;
+pub use stop::Stop;
+
+use countersign_shared::exit::Outcome;
+
+/// What a command has to say at its end.
+#[derive(Debug)]
+pub struct Done {
+    /// The exit status.
+    pub outcome: Outcome,
+    /// For people.
+    pub text: String,
+    /// For programs: exactly one document.
+    pub json: String,
+}
+
+impl Done {
+    /// A text that is also the one string of a small document.
+    fn text(outcome: Outcome, text: String) -> Self {
+        let document = serde_json::json!({ "schema": "countersign/output/1", "output": text });
+        Self { outcome, json: format!("{document}\n"), text }
+    }
+}

@@ -1,0 +1,193 @@
+//! The main job: observe, diff, report; together or one by one.
+
+use super::compare::{Manifests, Rows};
+use super::prepare::Desk;
+use super::stop::Stop;
+use super::{Done, tell};
+use crate::canonical::LoadedCanonical;
+use crate::cli::Progress;
+use crate::history::{HistoryError, Outcome as Row, Run};
+use crate::observe::{Asker, Question, Tally, Targets};
+use countersign_manifests_schema::report::{DRIFT_REPORT_SCHEMA, DriftReport, Notice, Status, Step, StepStatus};
+use countersign_shared::exit::Outcome;
+use countersign_shared::terminal::Screen;
+use jiff::Timestamp;
+
+/// Asks every runner and remembers the answers.
+pub async fn observe(mut desk: Desk, progress: &Progress) -> Result<Done, Stop> {
+    let (loaded, _) = desk.canonical().await?;
+    let manifests = Manifests::new(&loaded.canonical)?;
+    let run = desk.store.begin_run(Timestamp::now())?;
+    let mut rows = Rows::new(&desk, &loaded, &manifests, &run);
+    let tally = ask(&mut desk, &loaded, &manifests, &run, &mut rows, progress).await?;
+    let mut runners = rows.runners;
+    runners.sort_by(|a, b| a.name.cmp(&b.name));
+    let said: Vec<_> = runners
+        .iter()
+        .map(|r| serde_json::json!({"name": r.name, "status": r.status, "error": r.error, "packages": r.packages, "warm": r.warm}))
+        .collect();
+    let document = serde_json::json!({"schema": "countersign/observe/1", "run": run.name, "runners": said});
+    let mut text = format!("Run {}: {} runners asked, {} failed.\n", run.name, tally.done, tally.failed);
+    for runner in runners.iter().filter(|r| r.status == Status::Failed) {
+        if let Some(error) = &runner.error {
+            text.push_str(&tell::line(&format!("{}: {} ({})", runner.name, error.message, error.code)));
+        }
+    }
+    Ok(Done { outcome: unobserved(tally.failed), text, json: format!("{document}\n") })
+}
+
+/// Compares the newest observations with canonical.
+pub async fn diff(mut desk: Desk, all: bool, screen: Screen) -> Result<Done, Stop> {
+    let (loaded, mut trust) = desk.canonical().await?;
+    let run = newest(desk.store.newest_observed()?, "observe")?;
+    let manifests = Manifests::new(&loaded.canonical)?;
+    let mut rows = Rows::new(&desk, &loaded, &manifests, &run);
+    for runner in &loaded.canonical.fleet.runners {
+        let mut row = desk.store.outcome(run.id, &runner.name)?.unwrap_or_else(|| never_asked(&runner.name, &run));
+        rows.add(&desk.store, runner, &mut row)?;
+    }
+    trust.extend(rows.trust());
+    let steps = vec![step("diff", None)];
+    let report = conclude(&mut desk, &loaded, &run, rows, trust, steps)?;
+    let context = tell::context(&desk, &loaded, &run, &report)?;
+    Ok(tell::done(&report, &context, all, screen))
+}
+
+/// Writes the newest comparison to the report directory, and prints it.
+pub async fn report(desk: Desk, all: bool, screen: Screen) -> Result<Done, Stop> {
+    let run = newest(desk.store.newest_reported()?, "diff")?;
+    let report = newest(desk.store.report(&run)?, "diff")?;
+    let loaded = desk.canonical_at(&report.canonical_commit).await?;
+    let context = tell::context(&desk, &loaded, &run, &report)?;
+    tell::write(&desk, &report, &context).map_err(|error| Stop::of(Outcome::Failed, "report", error.as_ref()))?;
+    Ok(tell::done(&report, &context, all, screen))
+}
+
+/// All of it.
+pub async fn nightly(mut desk: Desk, all: bool, screen: Screen, progress: &Progress) -> Result<Done, Stop> {
+    let started = Timestamp::now();
+    let (loaded, mut trust) = desk.canonical().await?;
+    let manifests = Manifests::new(&loaded.canonical)?;
+    let run = desk.store.begin_run(started)?;
+    let mut rows = Rows::new(&desk, &loaded, &manifests, &run);
+    ask(&mut desk, &loaded, &manifests, &run, &mut rows, progress).await?;
+    trust.extend(rows.trust());
+    let steps = vec![step("observe", None), step("diff", None)];
+    let mut report = conclude(&mut desk, &loaded, &run, rows, trust, steps)?;
+    let context = tell::context(&desk, &loaded, &run, &report)?;
+    let mut failed = Outcome::Clean;
+    let mut finish = |report: &mut DriftReport, name, result: anyhow::Result<()>| {
+        if let Err(error) = &result {
+            tracing::error!(step = name, "{error:#}");
+            failed = Outcome::Failed;
+        }
+        report.steps.push(step(name, result.err()));
+    };
+    let written = tell::write(&desk, &report, &context);
+    finish(&mut report, "report", written);
+    let told = tell::notify(&desk, &report, &context, started).await;
+    if let Some(told) = told {
+        finish(&mut report, "notify", told);
+    }
+    desk.store.save_report(&run, &report, Timestamp::now())?;
+    let dropped = desk.store.prune(desk.config.history.keep, Timestamp::now())?;
+    tracing::info!(dropped, "old runs dropped");
+    let done = tell::done(&report, &context, all, screen);
+    Ok(Done { outcome: done.outcome.and(failed), ..done })
+}
+
+async fn ask(
+    desk: &mut Desk,
+    loaded: &LoadedCanonical,
+    manifests: &Manifests,
+    run: &Run,
+    rows: &mut Rows<'_>,
+    progress: &Progress,
+) -> Result<Tally, Stop> {
+    let identity = desk.identity(loaded).await?;
+    let fleet = &loaded.canonical.fleet;
+    let known_hosts = desk
+        .config
+        .ssh
+        .known_hosts
+        .as_ref()
+        .map(std::fs::read)
+        .transpose()
+        .map_err(|error| Stop::of(Outcome::Invalid, "known-hosts", &error).hint("check [ssh] known_hosts"))?;
+    let targets =
+        Targets::new(fleet, known_hosts.as_deref()).map_err(|failure| Stop::invalid(&failure.code, failure.message))?;
+    let compiled: Vec<_> = fleet.runners.iter().map(|runner| manifests.of(&loaded.canonical, runner)).collect();
+    let questions =
+        fleet.runners.iter().zip(&compiled).map(|(runner, compiled)| Question { runner, names: compiled.listed() });
+    progress.begin(fleet.runners.len());
+    let asker = Asker::new(&desk.config, identity, targets);
+    let look = |store: &_, runner: &_, row: &mut Row| -> Result<(), HistoryError> { rows.add(store, runner, row) };
+    let asked = asker.fleet(&mut desk.store, run, questions, look, |tally| {
+        progress.show(tally.done, tally.failed, tally.running);
+    });
+    let tally = tokio::select! {
+        tally = asked => tally?,
+        _ = tokio::signal::ctrl_c() => {
+            progress.end();
+            return Err(Stop::new(
+                Outcome::Failed,
+                countersign_shared::terminal::Failure::new("interrupted", "interrupted; the run is not counted"),
+            ));
+        }
+    };
+    progress.end();
+    desk.store.finish_observing(run, Timestamp::now())?;
+    Ok(tally)
+}
+
+/// Puts the report together and stores it.
+fn conclude(
+    desk: &mut Desk,
+    loaded: &LoadedCanonical,
+    run: &Run,
+    rows: Rows<'_>,
+    trust: Vec<Notice>,
+    steps: Vec<Step>,
+) -> Result<DriftReport, Stop> {
+    let guards = super::assess::guards(&desk.store, run, &loaded.canonical, &rows)?;
+    let mut report = DriftReport {
+        schema: DRIFT_REPORT_SCHEMA.to_owned(),
+        run: run.name.clone(),
+        canonical_commit: loaded.commit.to_string(),
+        runners: rows.runners,
+        guards,
+        trust,
+        risks: Vec::new(),
+        steps,
+    };
+    crate::report::put_in_order(&mut report);
+    desk.store.save_unjudged(run, &rows.unjudged)?;
+    desk.store.save_report(run, &report, Timestamp::now())?;
+    Ok(report)
+}
+
+fn step(name: &str, error: Option<anyhow::Error>) -> Step {
+    Step {
+        step: name.to_owned(),
+        status: if error.is_some() { StepStatus::Failed } else { StepStatus::Ok },
+        error: error.map(|error| Notice { code: name.to_owned(), message: format!("{error:#}") }),
+    }
+}
+
+pub(super) fn newest<T>(found: Option<T>, before: &str) -> Result<T, Stop> {
+    found.ok_or_else(|| {
+        Stop::invalid("nothing-stored", "there is nothing stored to work on")
+            .hint(format!("run `countersign-observer {before}` first, or `nightly` for all of it"))
+    })
+}
+
+/// A runner that came into the fleet after the run.
+fn never_asked(name: &str, run: &Run) -> Row {
+    let message = format!("it was not in the fleet when run {} was made", run.name);
+    let failure = countersign_shared::observation::Failure::new("not-asked", message);
+    Row { runner: name.to_owned(), at: run.started, answer: Err(failure) }
+}
+
+fn unobserved(failed: usize) -> Outcome {
+    if failed > 0 { Outcome::NotObserved } else { Outcome::Clean }
+}
