@@ -6,6 +6,7 @@ use std::path::Path;
 use countersign_observer::report::{Summary, html};
 use html5ever::tendril::TendrilSink as _;
 use markup5ever_rcdom::{Handle, NodeData, RcDom};
+use proptest::prelude::*;
 
 use crate::sample::{self, HOSTILE, Sample};
 
@@ -112,31 +113,36 @@ fn every_element_and_attribute_is_ours() {
         std::fs::create_dir_all(&directory).unwrap();
         std::fs::write(directory.join(format!("{name}.html")), &page).unwrap();
 
-        let mut ids = BTreeMap::new();
-        let mut links = Vec::new();
-        walk(&parsed(&page).document, &mut |element, attributes, _| {
-            let allowed = OURS.iter().find(|(ours, _)| *ours == element).map(|(_, attributes)| *attributes);
-            let allowed = allowed.unwrap_or_else(|| panic!("{name}: <{element}> is not ours"));
-            assert!(!allowed.contains(&"never"), "{name}: <{element}> must never be there");
-            for (attribute, value) in attributes {
-                assert!(allowed.contains(&attribute.as_str()), "{name}: <{element} {attribute}={value:?}> is not ours");
-            }
-            if let Some(id) = attributes.get("id") {
-                *ids.entry(id.clone()).or_insert(0) += 1;
-            }
-            links.extend(attributes.get("href").cloned());
-            links.extend(
-                attributes
-                    .get("aria-labelledby")
-                    .into_iter()
-                    .flat_map(|ids| ids.split(' ').map(|id| format!("#{id}")).collect::<Vec<_>>()),
-            );
-        });
-        assert!(ids.values().all(|times| *times == 1), "{name}: an id is used twice: {ids:?}");
-        for link in links {
-            let id = link.strip_prefix('#').unwrap_or_else(|| panic!("{name}: {link} leads outside"));
-            assert!(ids.contains_key(id), "{name}: {link} leads nowhere");
+        only_ours(name, &page);
+    }
+}
+
+/// Every element and attribute is in the table, every id is there once, every link leads to one.
+fn only_ours(name: &str, page: &str) {
+    let mut ids = BTreeMap::new();
+    let mut links = Vec::new();
+    walk(&parsed(page).document, &mut |element, attributes, _| {
+        let allowed = OURS.iter().find(|(ours, _)| *ours == element).map(|(_, attributes)| *attributes);
+        let allowed = allowed.unwrap_or_else(|| panic!("{name}: <{element}> is not ours"));
+        assert!(!allowed.contains(&"never"), "{name}: <{element}> must never be there");
+        for (attribute, value) in attributes {
+            assert!(allowed.contains(&attribute.as_str()), "{name}: <{element} {attribute}={value:?}> is not ours");
         }
+        if let Some(id) = attributes.get("id") {
+            *ids.entry(id.clone()).or_insert(0) += 1;
+        }
+        links.extend(attributes.get("href").cloned());
+        links.extend(
+            attributes
+                .get("aria-labelledby")
+                .into_iter()
+                .flat_map(|ids| ids.split(' ').map(|id| format!("#{id}")).collect::<Vec<_>>()),
+        );
+    });
+    assert!(ids.values().all(|times| *times == 1), "{name}: an id is used twice: {ids:?}");
+    for link in links {
+        let id = link.strip_prefix('#').unwrap_or_else(|| panic!("{name}: {link} leads outside"));
+        assert!(ids.contains_key(id), "{name}: {link} leads nowhere");
     }
 }
 
@@ -192,6 +198,17 @@ fn hostile_text_is_shown_as_text() {
     }
     assert!(!page.chars().any(|c| c.is_control() && c != '\n'), "a control character is left");
     assert!(!page.contains(['\u{202e}', '\u{200b}', '\u{feff}', '\u{301}']), "a hidden character is left");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #[test]
+    fn no_text_whatsoever_adds_an_element(
+        texts in proptest::collection::vec(prop_oneof!["[<>\"'&/=!a-z -]{0,24}", any::<String>()], 3..6)
+    ) {
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        only_ours("arbitrary", &page(&sample::hostile_by(&texts)));
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The report as Markdown, as a parser reads it.
 
 use countersign_observer::report::{Summary, markdown};
+use proptest::prelude::*;
 use pulldown_cmark::{Event, Options, Parser, Tag};
 
 use crate::sample::{self, HOSTILE, Sample};
@@ -71,6 +72,20 @@ fn hostile_text_adds_no_structure() {
     for text in HOSTILE {
         let visible = countersign_shared::terminal::visible(text).into_owned();
         assert!(shown.contains(&visible), "{visible:?} is not shown");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #[test]
+    fn no_text_whatsoever_adds_structure(
+        texts in proptest::collection::vec(prop_oneof![r"[\[\]<>`*_~|#()!:/.\\\n@$^= a-z0-9-]{0,24}", any::<String>()], 3..6)
+    ) {
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let text = rendered(&sample::hostile_by(&texts));
+        let foreign: Vec<_> =
+            structure(&text).into_iter().filter(|part| !["h1", "h2", "h3"].contains(&part.as_str())).collect();
+        prop_assert!(foreign.is_empty(), "{:?}\n{}", foreign, text);
     }
 }
 

@@ -230,8 +230,13 @@ pub(crate) const HOSTILE: [&str; 12] = [
 
 /// Hostile text wherever a remote, or a person, could put it.
 pub(crate) fn hostile() -> Sample {
+    hostile_by(&HOSTILE)
+}
+
+/// These texts, at least three, wherever a remote, or a person, could put them.
+pub(crate) fn hostile_by(texts: &[&str]) -> Sample {
     let mut sample = incident();
-    for (i, text) in HOSTILE.into_iter().enumerate() {
+    for (i, text) in texts.iter().copied().enumerate() {
         let owned = || text.to_owned();
         let nasty = notice(text, text);
         let drift = DriftItem {
@@ -267,9 +272,9 @@ pub(crate) fn hostile() -> Sample {
             point.drift_by_code.insert(owned(), 1);
         }
     }
-    sample.context.generator = HOSTILE[0].to_owned();
-    sample.report.canonical_commit = HOSTILE[1].to_owned();
-    sample.report.run = HOSTILE[2].to_owned();
+    sample.context.generator = texts[0].to_owned();
+    sample.report.canonical_commit = texts[1].to_owned();
+    sample.report.run = texts[2].to_owned();
     sample
 }
 
