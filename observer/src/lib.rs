@@ -13,6 +13,7 @@ pub mod guard;
 pub mod history;
 pub mod notify;
 pub mod observe;
+pub mod onboard;
 pub mod privilege;
 pub mod probe;
 pub mod report;

@@ -218,6 +218,11 @@ fn read_key_ids(source: &Source<'_>, texts: &[Text<'_>], findings: &mut Findings
 }
 
 impl Manifest {
+    /// Whether it has neither rules nor settings; it may have includes and an owner.
+    pub fn says_nothing(&self) -> bool {
+        self.packages.is_empty() && self.settings.is_empty()
+    }
+
     fn set(&mut self, setting: Setting, value: Value, key: &str, table: &Scope<'_>) {
         let span = table.key_span(key).unwrap_or_else(|| table.span());
         self.settings.insert(setting, (value, table.place(&span)));

@@ -491,13 +491,26 @@ fn check_label(what: &str, name: &Text<'_>, source: &Source<'_>, findings: &mut 
     }
 }
 
+/// A host name or an IP address without brackets; never an option.
+pub fn is_address(text: &str) -> bool {
+    let is_name = !text.is_empty()
+        && text.len() <= 253
+        && !text.starts_with(['-', '.'])
+        && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"._-".contains(&c));
+    is_name || text.parse::<std::net::IpAddr>().is_ok()
+}
+
+/// A login name as `useradd` takes it, capitals and dots included; never an option.
+pub fn is_login(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    text.len() <= 32
+        && bytes.next().is_some_and(|c| c.is_ascii_alphanumeric() || c == b'_')
+        && bytes.all(|c| c.is_ascii_alphanumeric() || b"._-".contains(&c))
+}
+
 fn address(table: &mut Scope<'_>, findings: &mut Findings) -> Option<String> {
     let text = table.required("address", findings)?;
-    let is_ip = text.value.parse::<std::net::IpAddr>().is_ok();
-    let is_name = text.value.len() <= 253
-        && !text.value.starts_with(['-', '.'])
-        && text.value.bytes().all(|c| c.is_ascii_alphanumeric() || b"._-".contains(&c));
-    if is_ip || is_name {
+    if is_address(text.value) {
         return Some(text.value.to_owned());
     }
     let hint = match text.value.rsplit_once(':') {
@@ -514,13 +527,9 @@ fn user_of_actuator(table: &mut Scope<'_>, findings: &mut Findings) -> Option<St
     user(table, "actuator_user", findings)
 }
 
-/// A login name as `useradd` takes it, capitals and dots included, never an option.
 fn user(table: &mut Scope<'_>, key: &'static str, findings: &mut Findings) -> Option<String> {
     let text = table.text(key, findings)?;
-    let mut bytes = text.value.bytes();
-    let fits = text.value.len() <= 32
-        && bytes.next().is_some_and(|c| c.is_ascii_alphanumeric() || c == b'_')
-        && bytes.all(|c| c.is_ascii_alphanumeric() || b"._-".contains(&c));
+    let fits = is_login(text.value);
     if !fits {
         findings.error(
             table.source(),

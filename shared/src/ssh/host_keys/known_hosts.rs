@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::entry::{Entry, EntryError, parse_line};
+use russh::keys::ssh_key::PublicKey;
+
+use super::entry::{Entry, EntryError, Marker, parse_line};
 use super::pattern::HostPattern;
 
 /// The content of one or more known_hosts files.
@@ -56,6 +58,32 @@ impl KnownHosts {
     /// Whether no key was read.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// The lines about a server as pinned keys for fleet.toml, `[marker] TYPE BASE64`, in the order of the file: those
+    /// for its name with the port, or else for its name alone. A key that is revoked somewhere is given as such only.
+    pub fn pins(&self, host: &str, port: u16) -> Vec<String> {
+        let names = super::lookup_names(&host.to_ascii_lowercase(), port);
+        let about: Vec<Vec<&Entry>> = names.iter().map(|name| self.about(name).collect()).collect();
+        let revoked: Vec<&Entry> = about.iter().flatten().copied().filter(|e| e.marker == Marker::Revoked).collect();
+        let is_good =
+            |entry: &&Entry| entry.marker != Marker::Revoked && !revoked.iter().any(|revoked| revoked.key == entry.key);
+        let good = about.iter().map(|entries| entries.iter().copied().filter(is_good).collect::<Vec<_>>());
+        let mut pins: Vec<String> = Vec::new();
+        for entry in good.into_iter().find(|entries| !entries.is_empty()).unwrap_or_default().into_iter().chain(revoked)
+        {
+            let marker = match entry.marker {
+                Marker::Key => "",
+                Marker::Authority => "@cert-authority ",
+                Marker::Revoked => "@revoked ",
+            };
+            let Ok(key) = PublicKey::from(entry.key.clone()).to_openssh() else { continue };
+            let pin = format!("{marker}{key}");
+            if !pins.contains(&pin) {
+                pins.push(pin);
+            }
+        }
+        pins
     }
 
     fn add(&mut self, hosts: HostPattern, entry: Entry) {
