@@ -2,6 +2,7 @@
 
 mod assess;
 mod compare;
+mod first_day;
 mod identity;
 mod inspect;
 mod nightly;
@@ -10,9 +11,10 @@ mod prepare;
 mod stop;
 mod tell;
 
+pub use first_day::{baseline, init, lock};
 pub use inspect::{lint, lint_directory, preview, schema, why};
 pub use nightly::{diff, nightly, observe, report};
-pub use onboard::{baseline, enroll, init, lock};
+pub use onboard::enroll;
 pub use prepare::Desk;
 pub use stop::Stop;
 

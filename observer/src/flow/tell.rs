@@ -14,7 +14,12 @@ use jiff::Timestamp;
 const TREND: u32 = 90;
 
 /// What a report shows besides itself.
-pub(super) fn context(desk: &Desk, loaded: &LoadedCanonical, run: &Run, report: &DriftReport) -> Result<ReportContext, Stop> {
+pub(super) fn context(
+    desk: &Desk,
+    loaded: &LoadedCanonical,
+    run: &Run,
+    report: &DriftReport,
+) -> Result<ReportContext, Stop> {
     let groups = &loaded.canonical.fleet.groups;
     let owners = groups.iter().filter_map(|(name, group)| Some((name.clone(), group.owner.clone()?))).collect();
     let earlier = desk.store.report_before(run)?;
