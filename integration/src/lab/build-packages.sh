@@ -5,7 +5,6 @@ cd /srv/lab
 # Version 4 packages: what Fedora ships, and what rpm 4 can read.
 define='--define=_rpmformat 4'
 for arch in noarch x86_64 i686; do
-    set -- specs/*."$arch".spec
     target=$arch
     [ "$arch" = noarch ] && target=x86_64
     for repo in fedora updates extra loose; do

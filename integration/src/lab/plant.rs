@@ -77,6 +77,9 @@ pub fn kernel_devel_is_replaced(runner: &Runner) -> Result<()> {
 
 /// dnf is killed in the middle of a transaction: strace is on the disk, blocking-pre is not, and the history has no end.
 ///
+/// dnf5 5.4 then says status `Started`, end 0, and `External User` from `<unknown>` of strace; dnf4 4.23 says end 1970, end rpmdb `**`,
+/// return code `Failure: 1`, and reason `unknown` of strace, but still knows its repo.
+///
 /// # Errors
 /// dnf did not get so far.
 pub fn dnf_is_killed(runner: &Runner) -> Result<()> {
@@ -143,7 +146,7 @@ pub fn dnf5_forgets_reasons(runner: &Runner) -> Result<()> {
     runner.sh("cd /usr/lib/sysimage/libdnf5 && rm packages.toml nevras.toml system.toml").map(drop)
 }
 
-/// The history has no `-wal` and `-shm` files: SQLite cannot read it without the right to make them.
+/// The history has no `-wal` and `-shm` files: SQLite cannot read it without the right to make them. `history list` then exits 1 for all but root.
 ///
 /// # Errors
 /// The checkpoint failed.
