@@ -258,7 +258,7 @@ impl GitError {
             GitError::CommitId(_) => "write out all 40 digits, as `git rev-parse` shows them",
             GitError::SshPath(_) => "keep keys and known_hosts under a path of letters, digits and / . _ - + = , : @",
             GitError::SshKey { .. } => "the key must belong to the account that runs this program, mode 0600",
-            GitError::Start(_) => "install git 2.30 or newer and put it into PATH",
+            GitError::Start(_) => "install git 2.32 or newer and put it into PATH",
             GitError::Prepare { .. } => "state_dir must be writable for this account, and for no other",
             GitError::TimedOut { .. } | GitError::Unreachable { .. } => {
                 "check the URL and the network from this machine with `git ls-remote URL`"
