@@ -21,4 +21,5 @@ pub const SCHEMAS: &[(&str, &str)] = &[
     ("manifest", include_str!("../schemas/manifest-1.json")),
     ("policy", include_str!("../schemas/policy-1.json")),
     ("waiver", include_str!("../schemas/waiver-1.json")),
+    ("why", include_str!("../schemas/why-1.json")),
 ];

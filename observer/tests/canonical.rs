@@ -139,3 +139,23 @@ fn a_symbolic_link_in_canonical_is_an_invalid_input() {
     let error = fetch_and_load(&place.source(None), None).unwrap_err();
     assert_eq!((error.code(), error.outcome()), ("not-a-regular-file", Outcome::Invalid));
 }
+
+#[test]
+fn an_unsigned_history_a_missing_anchor_and_missing_people_are_violations() {
+    use countersign_observer::privilege::people::{gather, judge};
+    let (place, first) = Place::new(GOOD);
+    let tip = place.commit("main", GOOD);
+    let source = place.source(Some(first));
+    fetch_and_load(&source, None).unwrap();
+    let mirror = countersign_shared::git::Mirror::open(&source.mirror).unwrap();
+    let pinned = place.root.path().join("approvers");
+    let violation = |anchor| judge(&gather(&mirror, tip, anchor, &pinned, &[], 0)).map(|v| v.message);
+    assert!(violation(Some(first)).unwrap().contains("No such file"));
+    std::fs::write(&pinned, "ada\n").unwrap();
+    assert!(violation(Some(first)).unwrap().contains("line 1"));
+    std::fs::write(&pinned, "").unwrap();
+    assert!(violation(Some(first)).unwrap().contains(&tip.to_string()));
+    assert!(violation(None).unwrap().contains("no anchor"));
+    // Nothing has come since the anchor.
+    assert_eq!(violation(Some(tip)), None);
+}

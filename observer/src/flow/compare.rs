@@ -1,10 +1,13 @@
 //! One row of a report: what a runner answered, against what it should be.
 
+use super::past::Past;
 use super::prepare::Desk;
 use super::stop::Stop;
+use crate::assess::{self, Assessment, Circumstances, Earlier};
 use crate::canonical::LoadedCanonical;
 use crate::config::Trust;
-use crate::history::{HistoryError, Outcome, Run, Store};
+use crate::guard::{self, Finding, Footprint, Spread, Watched};
+use crate::history::{HistoryError, Outcome, Previous, Run, Store};
 use crate::privilege;
 use countersign_manifests_schema::report::{Notice, RunnerReport, Status};
 use countersign_shared::drift::{self, Code, Compiled, Drift};
@@ -39,54 +42,11 @@ impl Manifests {
 
     /// The manifest in force for a runner.
     pub(super) fn of(&self, canonical: &Canonical, runner: &Runner) -> Arc<Compiled> {
-        let effective = canonical.effective(runner);
-        match self.prepared.get(&Arc::as_ptr(&effective)) {
+        match self.prepared.get(&Arc::as_ptr(&canonical.effective(runner))) {
             Some(compiled) => Arc::clone(compiled),
             None => unreachable!("every runner of canonical was prepared"),
         }
     }
-}
-
-/// What a runner's answer says, once it is believed.
-pub(super) struct Examined {
-    /// The difference.
-    pub drift: Drift,
-    /// Installed package instances.
-    pub packages: u64,
-    /// Violated proofs about the account that are let pass.
-    pub accepted: Vec<Notice>,
-}
-
-/// Reads an answer, proves the account's bounds, and compares. What does not hold is a failure of the runner.
-pub(super) fn examine(
-    record: &str,
-    at: i64,
-    compiled: &Compiled,
-    trust: &Trust,
-    earlier: impl FnOnce() -> Result<Option<Outcome>, HistoryError>,
-) -> Result<Result<Examined, Failure>, HistoryError> {
-    let observation = match Observation::parse(record, at) {
-        Ok(observation) => observation,
-        Err(failure) => return Ok(Err(failure)),
-    };
-    let settled = privilege::settle(privilege::account::judge(&observation.privileges), trust);
-    if let Some(violation) = settled.refused.first() {
-        return Ok(Err(violation.failure()));
-    }
-    let mut drift = match drift::drift(compiled, &observation) {
-        Ok(drift) => drift,
-        Err(failure) => return Ok(Err(failure)),
-    };
-    if drift.items.iter().any(|item| item.code == Code::OutOfBand)
-        && let Some(Ok(answer)) = earlier()?.map(|stored| stored.answer.map(|answer| (stored.at, answer)))
-        && let Ok(before) = Observation::parse(&answer.1.record, answer.0)
-        && let Ok(narrowed) = drift::drift_since(compiled, &observation, Some(&before))
-    {
-        drift = narrowed;
-    }
-    let packages = observation.packages.seen().map_or(0, |packages| packages.list.len() as u64);
-    let accepted = settled.accepted.iter().map(privilege::Violation::notice).collect();
-    Ok(Ok(Examined { drift, packages, accepted }))
 }
 
 /// The rows of one run as they come, and what is said beside them.
@@ -95,42 +55,57 @@ pub(super) struct Rows<'a> {
     manifests: &'a Manifests,
     trust: Trust,
     run: Run,
+    past: Past,
+    spread: Spread,
+    accepted: BTreeMap<(String, String), Vec<String>>,
     /// One per runner seen so far.
-    pub runners: Vec<RunnerReport>,
-    /// Sections that were not read on runners that were observed.
-    pub unjudged: BTreeMap<String, Vec<Notice>>,
-    /// Runners by the proof that was let pass on them.
-    pub accepted: BTreeMap<(String, String), Vec<String>>,
-    /// Runners most of whose packages are external to dnf.
-    pub reasons_unknown: Vec<String>,
+    pub(super) runners: Vec<RunnerReport>,
+    /// Sections that were not judged on runners that were observed.
+    pub(super) unjudged: BTreeMap<String, Vec<Notice>>,
+    /// What is kept of each runner.
+    pub(super) footprints: BTreeMap<String, Footprint>,
+    /// What the sequence guard found on single runners.
+    pub(super) findings: Vec<Finding>,
+}
+
+/// What a runner's answer says, once it is believed.
+struct Believed {
+    packages: u64,
+    accepted: Vec<Notice>,
+    assessment: Assessment,
+    footprint: Footprint,
+    findings: Vec<Finding>,
 }
 
 impl<'a> Rows<'a> {
     /// No row yet.
-    pub(super) fn new(desk: &Desk, loaded: &'a LoadedCanonical, manifests: &'a Manifests, run: &Run) -> Self {
-        Self {
+    pub(super) fn new(
+        desk: &Desk,
+        loaded: &'a LoadedCanonical,
+        manifests: &'a Manifests,
+        run: &Run,
+    ) -> Result<Self, Stop> {
+        Ok(Self {
             loaded,
             manifests,
             trust: desk.config.trust.clone(),
             run: run.clone(),
+            past: Past::open(&desk.source()?, loaded)?,
+            spread: Spread::default(),
+            accepted: BTreeMap::new(),
             runners: Vec::with_capacity(loaded.canonical.fleet.runners.len()),
             unjudged: BTreeMap::new(),
-            accepted: BTreeMap::new(),
-            reasons_unknown: Vec::new(),
-        }
+            footprints: BTreeMap::new(),
+            findings: Vec::new(),
+        })
     }
 
     /// Adds the row of a runner. An answer that is not believed becomes a failure in `outcome` as well.
     pub(super) fn add(&mut self, store: &Store, runner: &Runner, outcome: &mut Outcome) -> Result<(), HistoryError> {
-        let compiled = self.manifests.of(&self.loaded.canonical, runner);
-        let at = outcome.at;
-        let examined = match &outcome.answer {
+        let believed = match &outcome.answer {
             Err(failure) => Err(failure.clone()),
-            Ok(answer) => {
-                examine(&answer.record, at, &compiled, &self.trust, || store.answer_before(self.run.id, &runner.name))?
-            }
+            Ok(answer) => self.believe(store, runner, &answer.record, outcome.at)?,
         };
-        let warm = outcome.answer.as_ref().is_ok_and(|answer| answer.warm);
         let mut row = RunnerReport {
             name: runner.name.clone(),
             groups: runner.groups.clone(),
@@ -141,42 +116,121 @@ impl<'a> Rows<'a> {
             drift: Vec::new(),
             proposal: None,
         };
-        match examined {
-            Err(failure) => {
+        match (believed, &outcome.answer) {
+            (Ok(believed), Ok(answer)) => {
+                row.status = Status::Observed;
+                row.packages = believed.packages;
+                row.warm = answer.warm;
+                for notice in believed.accepted.iter().chain(&answer.accepted) {
+                    let key = (notice.code.clone(), notice.message.clone());
+                    self.accepted.entry(key).or_default().push(runner.name.clone());
+                }
+                row.drift = believed.assessment.items;
+                self.spread.note(&runner.name, &row.drift);
+                if !believed.assessment.unjudged.is_empty() {
+                    self.unjudged.insert(runner.name.clone(), believed.assessment.unjudged);
+                }
+                self.footprints.insert(runner.name.clone(), believed.footprint);
+                self.findings.extend(believed.findings);
+            }
+            (believed, answer) => {
+                let failure = believed.err().or_else(|| answer.as_ref().err().cloned());
+                let failure = failure.unwrap_or_else(|| Failure::new("bug", "neither an answer nor a failure"));
                 row.error = Some(Notice { code: failure.code.clone(), message: failure.message.clone() });
                 outcome.answer = Err(failure);
-            }
-            Ok(examined) => {
-                row.status = Status::Observed;
-                row.packages = examined.packages;
-                row.warm = warm;
-                if let Ok(answer) = &outcome.answer {
-                    let notices = examined.accepted.iter().chain(&answer.accepted);
-                    for notice in notices {
-                        let key = (notice.code.clone(), notice.message.clone());
-                        self.accepted.entry(key).or_default().push(runner.name.clone());
-                    }
-                }
-                if examined.drift.reasons_unknown {
-                    self.reasons_unknown.push(runner.name.clone());
-                }
-                let unjudged: Vec<Notice> = examined
-                    .drift
-                    .unjudged
-                    .iter()
-                    .map(|part| Notice {
-                        code: part.why.code.clone(),
-                        message: format!("{} was not read: {}", part.section, part.why.message),
-                    })
-                    .collect();
-                if !unjudged.is_empty() {
-                    self.unjudged.insert(runner.name.clone(), unjudged);
-                }
-                row.drift = super::assess::items(store, &self.run, &self.loaded.canonical, runner, at, examined.drift)?;
             }
         }
         self.runners.push(row);
         Ok(())
+    }
+
+    /// Reads an answer, proves the account's bounds, compares and assesses.
+    fn believe(
+        &mut self,
+        store: &Store,
+        runner: &Runner,
+        record: &str,
+        at: i64,
+    ) -> Result<Result<Believed, Failure>, HistoryError> {
+        let compiled = self.manifests.of(&self.loaded.canonical, runner);
+        let observation = match Observation::parse(record, at) {
+            Ok(observation) => observation,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let settled = privilege::settle(privilege::account::judge(&observation.privileges), &self.trust);
+        if let Some(violation) = settled.refused.first() {
+            return Ok(Err(violation.failure()));
+        }
+        let drift = match drift::drift(&compiled, &observation) {
+            Ok(drift) => self.narrowed(store, runner, &compiled, &observation, drift)?,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let previous = store.previous(&self.run, &runner.name)?;
+        let (assessment, footprint, findings) =
+            self.assess(store, runner, &compiled, &observation, &drift, previous.as_ref())?;
+        let packages = observation.packages.seen().map_or(0, |packages| packages.list.len() as u64);
+        let accepted = settled.accepted.iter().map(privilege::Violation::notice).collect();
+        Ok(Ok(Believed { packages, accepted, assessment, footprint, findings }))
+    }
+
+    /// What came behind dnf's back is told apart with the help of the answer before.
+    fn narrowed(
+        &self,
+        store: &Store,
+        runner: &Runner,
+        compiled: &Compiled,
+        observation: &Observation<'_>,
+        drift: Drift,
+    ) -> Result<Drift, HistoryError> {
+        if drift.items.iter().all(|item| item.code != Code::OutOfBand) {
+            return Ok(drift);
+        }
+        let Some(Ok(answer)) = store.answer_before(self.run.id, &runner.name)?.map(|before| before.answer) else {
+            return Ok(drift);
+        };
+        match Observation::parse(&answer.record, answer.full_at) {
+            Ok(before) => Ok(drift::drift_since(compiled, observation, Some(&before)).unwrap_or(drift)),
+            Err(_) => Ok(drift),
+        }
+    }
+
+    fn assess(
+        &mut self,
+        store: &Store,
+        runner: &Runner,
+        compiled: &Compiled,
+        observation: &Observation<'_>,
+        drift: &Drift,
+        previous: Option<&Previous>,
+    ) -> Result<(Assessment, Footprint, Vec<Finding>), HistoryError> {
+        let spec = self.past.changes(&runner.name, drift, observation);
+        let waivers = self.loaded.canonical.waivers_for(runner);
+        let circumstances = Circumstances {
+            waivers: &waivers,
+            earlier: previous.map(|p| Earlier { items: &p.items, canonical_at: p.canonical_at }),
+            observed_at: observation.at,
+            spec: &spec,
+            now: self.run.started,
+        };
+        let assessment = assess::assess(drift, compiled.effective(), &circumstances);
+        let rules = match previous {
+            Some(previous) if previous.canonical_commit != self.loaded.commit.to_string() => {
+                self.past.rule_changes(&runner.name, previous.canonical_at)
+            }
+            _ => Vec::new(),
+        };
+        let footprint = Footprint::new(observation, drift, &assessment, rules);
+        let earlier = store.footprints(&self.run, &runner.name, self.run.started - guard::WINDOW)?;
+        let findings = guard::watch(&Watched {
+            runner: &runner.name,
+            observation,
+            drift,
+            assessment: &assessment,
+            now: &footprint,
+            earlier: &earlier,
+            receipts: &[],
+        });
+        Ok((assessment, footprint, findings))
     }
 
     /// The proofs that were let pass, one notice for all runners alike.
@@ -190,5 +244,15 @@ impl<'a> Rows<'a> {
             Notice { code: code.clone(), message: format!("{message} ({shown}{more})") }
         };
         self.accepted.iter().map(say).collect()
+    }
+
+    /// Everything that the sequence guard found, over single runners, the fleet and canonical.
+    pub(super) fn guards(&mut self) -> Vec<countersign_manifests_schema::report::Guard> {
+        let breaker = &self.loaded.canonical.policy.breaker;
+        let mut findings = std::mem::take(&mut self.findings);
+        findings.extend(self.spread.findings(self.loaded.canonical.fleet.runners.len(), breaker.spread_percent));
+        let changes = self.past.manifest_changes(self.run.started);
+        findings.extend(guard::burst(&changes, self.run.started, breaker.burst_manifests));
+        guard::gather(findings)
     }
 }

@@ -4,15 +4,17 @@ use super::compare::{Manifests, Rows};
 use super::prepare::{Desk, blocking};
 use super::stop::Stop;
 use super::{Done, tell};
+use crate::assess;
 use crate::canonical;
 use crate::history::{Outcome as Row, Run};
 use countersign_manifests_schema::SCHEMAS;
 use countersign_manifests_schema::report::{DRIFT_REPORT_SCHEMA, DriftReport, Step, StepStatus};
+use countersign_manifests_schema::why::{WHY_SCHEMA, WhyDocument};
 use countersign_shared::diagnostic::{Diagnostic, Severity};
 use countersign_shared::exit::Outcome;
 use countersign_shared::manifest::Canonical;
 use countersign_shared::manifest::canonical::is_relevant;
-use countersign_shared::observation::Failure;
+use countersign_shared::observation::{Failure, Observation};
 use countersign_shared::terminal::{self, Screen};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -99,7 +101,7 @@ pub async fn preview(desk: Desk, reference: &str, all: bool, screen: Screen) -> 
     // Compared with what is stored, this is one run later.
     let run = Run { id: i64::MAX, ..run };
     let manifests = Manifests::new(&loaded.canonical)?;
-    let mut rows = Rows::new(&desk, &loaded, &manifests, &run);
+    let mut rows = Rows::new(&desk, &loaded, &manifests, &run)?;
     for runner in &loaded.canonical.fleet.runners {
         let mut row = desk.store.newest_answer(&runner.name)?.unwrap_or_else(|| Row {
             runner: runner.name.clone(),
@@ -125,11 +127,48 @@ pub async fn preview(desk: Desk, reference: &str, all: bool, screen: Screen) -> 
 }
 
 /// Where a package stands on one runner or on all, by the newest report.
-pub async fn why(desk: Desk, package: &str, runner: Option<&str>, screen: Screen) -> Result<Done, Stop> {
-    let run = super::nightly::newest(desk.store.newest_reported()?, "diff")?;
-    let report = super::nightly::newest(desk.store.report(&run)?, "diff")?;
-    let loaded = desk.canonical_at(&report.canonical_commit).await?;
-    super::assess::why(&desk.store, &loaded.canonical, &run, &report, package, runner, screen)
+pub async fn why(desk: Desk, package: &str, only: Option<&str>, screen: Screen) -> Result<Done, Stop> {
+    let key = assess::why::asked(package).ok_or_else(|| {
+        Stop::invalid("usage", format!("{package:?} is not a package name")).hint("NAME or NAME.ARCH")
+    })?;
+    let reported = match desk.store.newest_reported()? {
+        Some(run) => desk.store.report(&run)?,
+        None => None,
+    };
+    let loaded = match &reported {
+        Some(report) => desk.canonical_at(&report.canonical_commit).await?,
+        None => {
+            let source = desk.source()?;
+            blocking(move || canonical::fetch_and_load(&source, None)).await??
+        }
+    };
+    let fleet = &loaded.canonical.fleet;
+    if let Some(name) = only
+        && fleet.runner(name).is_none()
+    {
+        return Err(super::onboard::no_such_runner(fleet, name));
+    }
+    let mut runners = Vec::new();
+    for runner in fleet.runners.iter().filter(|runner| only.is_none_or(|name| name == runner.name)) {
+        let stored = desk.store.newest_answer(&runner.name)?;
+        let answer = stored.as_ref().and_then(|stored| Some((stored.answer.as_ref().ok()?, stored.at)));
+        let observation = answer.and_then(|(answer, at)| Observation::parse(&answer.record, at).ok());
+        let row = reported.as_ref().and_then(|report| report.runners.iter().find(|row| row.name == runner.name));
+        runners.extend(assess::why::why(&key, runner, &loaded.canonical, row, observation.as_ref()));
+    }
+    let mut text = assess::why::text(&runners, screen.palette);
+    if runners.is_empty() {
+        text = format!("{package} matters to no runner: no rule names it, none has it, and it is no drift.\n");
+    }
+    let document = WhyDocument {
+        schema: WHY_SCHEMA.to_owned(),
+        package: package.to_owned(),
+        canonical_commit: loaded.commit.to_string(),
+        run: reported.map(|report| report.run),
+        runners,
+    };
+    let json = serde_json::to_string(&document).map_err(|error| Stop::of(Outcome::Failed, "json", &error))?;
+    Ok(Done { outcome: Outcome::Clean, text, json: format!("{json}\n") })
 }
 
 /// The JSON Schema of a format, or their names.

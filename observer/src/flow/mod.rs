@@ -1,12 +1,12 @@
 //! The commands, step by step: observation, drift, report. Each works alone on the stored state of the one before.
 
-mod assess;
 mod compare;
 mod first_day;
 mod identity;
 mod inspect;
 mod nightly;
 mod onboard;
+mod past;
 mod prepare;
 mod stop;
 mod tell;

@@ -6,7 +6,7 @@ use super::stop::Stop;
 use super::{Done, tell};
 use crate::canonical::LoadedCanonical;
 use crate::cli::Progress;
-use crate::history::{HistoryError, Outcome as Row, Run};
+use crate::history::{Extras, HistoryError, Outcome as Row, Run};
 use crate::observe::{Asker, Question, Tally, Targets};
 use countersign_manifests_schema::report::{DRIFT_REPORT_SCHEMA, DriftReport, Notice, Status, Step, StepStatus};
 use countersign_shared::exit::Outcome;
@@ -18,7 +18,7 @@ pub async fn observe(mut desk: Desk, progress: &Progress) -> Result<Done, Stop> 
     let (loaded, _) = desk.canonical().await?;
     let manifests = Manifests::new(&loaded.canonical)?;
     let run = desk.store.begin_run(Timestamp::now())?;
-    let mut rows = Rows::new(&desk, &loaded, &manifests, &run);
+    let mut rows = Rows::new(&desk, &loaded, &manifests, &run)?;
     let tally = ask(&mut desk, &loaded, &manifests, &run, &mut rows, progress).await?;
     let mut runners = rows.runners;
     runners.sort_by(|a, b| a.name.cmp(&b.name));
@@ -41,14 +41,15 @@ pub async fn diff(mut desk: Desk, all: bool, screen: Screen) -> Result<Done, Sto
     let (loaded, mut trust) = desk.canonical().await?;
     let run = newest(desk.store.newest_observed()?, "observe")?;
     let manifests = Manifests::new(&loaded.canonical)?;
-    let mut rows = Rows::new(&desk, &loaded, &manifests, &run);
+    let mut rows = Rows::new(&desk, &loaded, &manifests, &run)?;
     for runner in &loaded.canonical.fleet.runners {
         let mut row = desk.store.outcome(run.id, &runner.name)?.unwrap_or_else(|| never_asked(&runner.name, &run));
         rows.add(&desk.store, runner, &mut row)?;
     }
     trust.extend(rows.trust());
+    let extras = extras(&loaded, &mut rows);
     let steps = vec![step("diff", None)];
-    let report = conclude(&mut desk, &loaded, &run, rows, trust, steps)?;
+    let report = conclude(&mut desk, &loaded, &run, rows, trust, steps, &extras)?;
     let context = tell::context(&desk, &loaded, &run, &report)?;
     Ok(tell::done(&report, &context, all, screen))
 }
@@ -63,37 +64,50 @@ pub async fn report(desk: Desk, all: bool, screen: Screen) -> Result<Done, Stop>
     Ok(tell::done(&report, &context, all, screen))
 }
 
-/// All of it.
+/// All of it. A run that fails before it has a report is told to the metrics all the same.
 pub async fn nightly(mut desk: Desk, all: bool, screen: Screen, progress: &Progress) -> Result<Done, Stop> {
     let started = Timestamp::now();
+    let result = run_all(&mut desk, all, screen, progress, started).await;
+    if result.is_err() {
+        tell::metrics(&desk, None, started).unwrap_or_else(|error| tracing::error!("{error:#}"));
+    }
+    result
+}
+
+async fn run_all(
+    desk: &mut Desk,
+    all: bool,
+    screen: Screen,
+    progress: &Progress,
+    started: Timestamp,
+) -> Result<Done, Stop> {
     let (loaded, mut trust) = desk.canonical().await?;
     let manifests = Manifests::new(&loaded.canonical)?;
     let run = desk.store.begin_run(started)?;
-    let mut rows = Rows::new(&desk, &loaded, &manifests, &run);
-    ask(&mut desk, &loaded, &manifests, &run, &mut rows, progress).await?;
+    let mut rows = Rows::new(desk, &loaded, &manifests, &run)?;
+    ask(desk, &loaded, &manifests, &run, &mut rows, progress).await?;
     trust.extend(rows.trust());
-    let steps = vec![step("observe", None), step("diff", None)];
-    let mut report = conclude(&mut desk, &loaded, &run, rows, trust, steps)?;
-    let context = tell::context(&desk, &loaded, &run, &report)?;
-    let mut failed = Outcome::Clean;
-    let mut finish = |report: &mut DriftReport, name, result: anyhow::Result<()>| {
-        if let Err(error) = &result {
-            tracing::error!(step = name, "{error:#}");
-            failed = Outcome::Failed;
-        }
-        report.steps.push(step(name, result.err()));
-    };
-    let written = tell::write(&desk, &report, &context);
-    finish(&mut report, "report", written);
-    let told = tell::notify(&desk, &report, &context, started).await;
-    if let Some(told) = told {
-        finish(&mut report, "notify", told);
+    let extras = extras(&loaded, &mut rows);
+    let steps = ["observe", "diff", "report"].map(|name| step(name, None)).to_vec();
+    let mut report = conclude(desk, &loaded, &run, rows, trust, steps, &extras)?;
+    let context = tell::context(desk, &loaded, &run, &report)?;
+    let written = tell::write(desk, &report, &context);
+    if let Err(error) = &written {
+        report.steps.pop();
+        report.steps.push(step("report", Some(error)));
     }
-    desk.store.save_report(&run, &report, Timestamp::now())?;
+    if let Some(told) = tell::notify(desk, &report, &context, written.ok().as_ref()).await {
+        report.steps.push(step("notify", told.as_ref().err()));
+        // What is on disk says what became of all steps.
+        tell::write(desk, &report, &context).map_or_else(|error| tracing::error!("{error:#}"), drop);
+    }
+    if let Err(error) = tell::metrics(desk, Some((&report, &context)), started) {
+        report.steps.push(step("metrics", Some(&error)));
+    }
+    desk.store.save_report(&run, &report, &extras, Timestamp::now())?;
     let dropped = desk.store.prune(desk.config.history.keep, Timestamp::now())?;
     tracing::info!(dropped, "old runs dropped");
-    let done = tell::done(&report, &context, all, screen);
-    Ok(Done { outcome: done.outcome.and(failed), ..done })
+    Ok(tell::done(&report, &context, all, screen))
 }
 
 async fn ask(
@@ -140,16 +154,26 @@ async fn ask(
     Ok(tally)
 }
 
+/// What is stored beside the report, taken out of the rows.
+fn extras(loaded: &LoadedCanonical, rows: &mut Rows<'_>) -> Extras {
+    Extras {
+        canonical_at: loaded.committed_at,
+        footprints: std::mem::take(&mut rows.footprints),
+        unjudged: std::mem::take(&mut rows.unjudged),
+    }
+}
+
 /// Puts the report together and stores it.
 fn conclude(
     desk: &mut Desk,
     loaded: &LoadedCanonical,
     run: &Run,
-    rows: Rows<'_>,
+    mut rows: Rows<'_>,
     trust: Vec<Notice>,
     steps: Vec<Step>,
+    extras: &Extras,
 ) -> Result<DriftReport, Stop> {
-    let guards = super::assess::guards(&desk.store, run, &loaded.canonical, &rows)?;
+    let guards = rows.guards();
     let mut report = DriftReport {
         schema: DRIFT_REPORT_SCHEMA.to_owned(),
         run: run.name.clone(),
@@ -161,12 +185,14 @@ fn conclude(
         steps,
     };
     crate::report::put_in_order(&mut report);
-    desk.store.save_unjudged(run, &rows.unjudged)?;
-    desk.store.save_report(run, &report, Timestamp::now())?;
+    desk.store.save_report(run, &report, extras, Timestamp::now())?;
     Ok(report)
 }
 
-fn step(name: &str, error: Option<anyhow::Error>) -> Step {
+fn step(name: &str, error: Option<&anyhow::Error>) -> Step {
+    if let Some(error) = error {
+        tracing::error!(step = name, "{error:#}");
+    }
     Step {
         step: name.to_owned(),
         status: if error.is_some() { StepStatus::Failed } else { StepStatus::Ok },

@@ -10,6 +10,7 @@ use countersign_manifests_schema::report::Notice;
 use countersign_shared::exit::Outcome;
 use countersign_shared::git::{CommitId, GitError, Mirror};
 use countersign_shared::ssh::Identity;
+use jiff::Timestamp;
 
 /// Name of canonical among the remembered tips.
 const CANONICAL: &str = "canonical";
@@ -46,12 +47,16 @@ impl Desk {
     pub async fn canonical(&mut self) -> Result<(LoadedCanonical, Vec<Notice>), Stop> {
         let source = self.source()?;
         let seen = self.store.tip(CANONICAL)?.and_then(|tip| CommitId::parse(&tip).ok());
+        let pinned = self.config.trust.approvers.clone();
         let (loaded, violations) = blocking(move || {
             let loaded = canonical::fetch_and_load(&source, seen)?;
             let mirror = Mirror::open_or_create(&source.mirror)?;
             let facts = privilege::canonical::gather(&mirror, &source.remote, loaded.commit)?;
-            let writable = privilege::canonical::judge(&facts);
-            Ok::<_, Stop>((loaded, writable))
+            let bots: Vec<String> = loaded.canonical.policy.approval.bots.iter().map(ToString::to_string).collect();
+            let now = Timestamp::now().as_second();
+            let people = privilege::people::gather(&mirror, loaded.commit, source.anchor, &pinned, &bots, now);
+            let violations = [privilege::canonical::judge(&facts), privilege::people::judge(&people)];
+            Ok::<_, Stop>((loaded, violations.into_iter().flatten().collect::<Vec<_>>()))
         })
         .await??;
         let settled = privilege::settle(violations, &self.config.trust);

@@ -5,7 +5,10 @@ use super::prepare::Desk;
 use super::stop::Stop;
 use crate::canonical::LoadedCanonical;
 use crate::history::Run;
+use crate::notify::{self, RunFacts};
+use crate::report::files::{self, Written};
 use crate::report::{Extent, PreviousRun, ReportContext, Summary, json, text};
+use anyhow::Context as _;
 use countersign_manifests_schema::report::DriftReport;
 use countersign_shared::terminal::{Screen, visible};
 use jiff::Timestamp;
@@ -45,19 +48,44 @@ pub(super) fn line(text: &str) -> String {
 }
 
 /// Writes the report files.
-pub(super) fn write(desk: &Desk, report: &DriftReport, context: &ReportContext) -> anyhow::Result<()> {
+pub(super) fn write(desk: &Desk, report: &DriftReport, context: &ReportContext) -> anyhow::Result<Written> {
     let summary = Summary::of(report, context);
-    let _ = (desk, summary);
-    Ok(())
+    Ok(files::write(&desk.config.report_dir(), &summary, desk.config.history.reports)?)
 }
 
-/// Tells whoever wants to know; `None` when nobody does.
+/// Tells whoever wants to know; `None` when nobody does, or there is no news.
 pub(super) async fn notify(
     desk: &Desk,
     report: &DriftReport,
     context: &ReportContext,
-    started: Timestamp,
+    written: Option<&Written>,
 ) -> Option<anyhow::Result<()>> {
-    let _ = (desk, report, context, started);
-    None
+    let argv = &desk.config.notify.on_new_drift;
+    if argv.is_empty() {
+        return None;
+    }
+    let line = notify::news(&Summary::of(report, context))?;
+    let Some(written) = written else {
+        return Some(Err(anyhow::anyhow!("there is no report file to tell of")));
+    };
+    Some(notify::page(argv, &written.json, &line, notify::TIMEOUT).await.map_err(Into::into))
+}
+
+/// Writes the Prometheus text file, where one is configured; without a report, that the run failed.
+pub(super) fn metrics(
+    desk: &Desk,
+    report: Option<(&DriftReport, &ReportContext)>,
+    started: Timestamp,
+) -> anyhow::Result<()> {
+    let Some(path) = &desk.config.notify.textfile else {
+        return Ok(());
+    };
+    let summary = report.map(|(report, context)| Summary::of(report, context));
+    let facts = RunFacts {
+        version: env!("CARGO_PKG_VERSION"),
+        started: started.as_second(),
+        finished: Timestamp::now().as_second(),
+        summary: summary.as_ref(),
+    };
+    notify::write_metrics(path, &facts).with_context(|| format!("cannot write {}", path.display()))
 }

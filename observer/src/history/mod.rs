@@ -12,7 +12,7 @@ mod runs;
 
 pub use lock::{LockError, StateLock};
 pub use observations::{Answer, Hint, Outcome, Stored};
-pub use reports::{Previous, TrendPoint};
+pub use reports::{Extras, Previous, TrendPoint};
 pub use runs::Run;
 
 use rusqlite::Connection;
@@ -32,6 +32,7 @@ CREATE TABLE run (
     observed INTEGER,
     reported INTEGER,
     canonical_commit TEXT,
+    canonical_at INTEGER,
     report BLOB,
     unjudged TEXT
 ) STRICT;
@@ -65,6 +66,7 @@ CREATE TABLE drift (
     run INTEGER NOT NULL REFERENCES run(id) ON DELETE CASCADE,
     runner TEXT NOT NULL,
     items TEXT NOT NULL,
+    footprint TEXT,
     PRIMARY KEY (runner, run)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX drift_run ON drift(run);

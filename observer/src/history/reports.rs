@@ -1,6 +1,7 @@
 //! What was said: reports, drift over time.
 
 use super::{HistoryError, Run, Store};
+use crate::guard::Footprint;
 use countersign_manifests_schema::report::{DriftItem, DriftReport, Notice, Status};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, params};
@@ -13,6 +14,21 @@ pub struct Previous {
     pub run: i64,
     /// Its items.
     pub items: Vec<DriftItem>,
+    /// The commit of canonical that it was judged by.
+    pub canonical_commit: String,
+    /// Committer time of that commit, Unix seconds.
+    pub canonical_at: i64,
+}
+
+/// What is stored beside a report.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Extras {
+    /// Committer time of canonical's commit, Unix seconds.
+    pub canonical_at: i64,
+    /// What is kept of each runner for the sequence guard.
+    pub footprints: BTreeMap<String, Footprint>,
+    /// Sections that were not judged, by runner.
+    pub unjudged: BTreeMap<String, Vec<Notice>>,
 }
 
 /// One run in the trend.
@@ -36,16 +52,23 @@ const FAILED: &str = "=failed";
 
 impl Store {
     /// Stores the report of a run; a second one for the same run replaces the first.
-    pub fn save_report(&mut self, run: &Run, report: &DriftReport, now: Timestamp) -> Result<(), HistoryError> {
+    pub fn save_report(
+        &mut self,
+        run: &Run,
+        report: &DriftReport,
+        extras: &Extras,
+        now: Timestamp,
+    ) -> Result<(), HistoryError> {
         let failed = |e| HistoryError::Query("written", e);
         let json = |e: serde_json::Error| HistoryError::Damaged(e.to_string());
         let lz4 = lz4_flex::block::compress_prepend_size(&serde_json::to_vec(report).map_err(json)?);
+        let unjudged = serde_json::to_string(&extras.unjudged).map_err(json)?;
         let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
         let tx = self.db.transaction().map_err(failed)?;
         tx.execute("DELETE FROM drift WHERE run = ?1", [run.id]).map_err(failed)?;
         tx.execute("DELETE FROM count WHERE run = ?1", [run.id]).map_err(failed)?;
         {
-            let mut insert = tx.prepare_cached("INSERT INTO drift VALUES (?1, ?2, ?3)").map_err(failed)?;
+            let mut insert = tx.prepare_cached("INSERT INTO drift VALUES (?1, ?2, ?3, ?4)").map_err(failed)?;
             for runner in &report.runners {
                 if runner.status == Status::Failed {
                     *counts.entry(FAILED).or_default() += 1;
@@ -53,7 +76,9 @@ impl Store {
                 }
                 *counts.entry(OBSERVED).or_default() += 1;
                 let items = serde_json::to_string(&runner.drift).map_err(json)?;
-                insert.execute(params![run.id, runner.name, items]).map_err(failed)?;
+                let footprint =
+                    extras.footprints.get(&runner.name).map(serde_json::to_string).transpose().map_err(json)?;
+                insert.execute(params![run.id, runner.name, items, footprint]).map_err(failed)?;
                 for item in runner.drift.iter().filter(|item| item.waived.is_none()) {
                     *counts.entry(&item.code).or_default() += 1;
                 }
@@ -64,8 +89,8 @@ impl Store {
             }
         }
         tx.execute(
-            "UPDATE run SET reported = ?2, canonical_commit = ?3, report = ?4 WHERE id = ?1",
-            params![run.id, now.as_second(), report.canonical_commit, lz4],
+            "UPDATE run SET reported = ?2, canonical_commit = ?3, canonical_at = ?4, report = ?5, unjudged = ?6 WHERE id = ?1",
+            params![run.id, now.as_second(), report.canonical_commit, extras.canonical_at, lz4, unjudged],
         )
         .map_err(failed)?;
         tx.commit().map_err(failed)
@@ -96,15 +121,6 @@ impl Store {
         earlier.map_or(Ok(None), |earlier| self.report(&earlier))
     }
 
-    /// Remembers what was not judged in a run, by runner.
-    pub fn save_unjudged(&self, run: &Run, unjudged: &BTreeMap<String, Vec<Notice>>) -> Result<(), HistoryError> {
-        let json = serde_json::to_string(unjudged).map_err(|e| HistoryError::Damaged(e.to_string()))?;
-        self.db
-            .execute("UPDATE run SET unjudged = ?2 WHERE id = ?1", params![run.id, json])
-            .map(|_| ())
-            .map_err(|e| HistoryError::Query("written", e))
-    }
-
     /// What was not judged in a run, by runner.
     pub fn unjudged(&self, run: &Run) -> Result<BTreeMap<String, Vec<Notice>>, HistoryError> {
         let json: Option<String> = self
@@ -120,18 +136,37 @@ impl Store {
 
     /// What was said about a runner in the last run before `run` that observed it.
     pub fn previous(&self, run: &Run, runner: &str) -> Result<Option<Previous>, HistoryError> {
-        let row: Option<(i64, String)> = self
+        let row: Option<(i64, String, String, i64)> = self
             .db
-            .prepare_cached("SELECT run, items FROM drift WHERE runner = ?1 AND run < ?2 ORDER BY run DESC LIMIT 1")
+            .prepare_cached(
+                "SELECT run, items, canonical_commit, canonical_at FROM drift JOIN run ON run.id = drift.run
+                 WHERE runner = ?1 AND run < ?2 ORDER BY run DESC LIMIT 1",
+            )
             .and_then(|mut find| {
-                find.query_row(params![runner, run.id], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+                find.query_row(params![runner, run.id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+                    .optional()
             })
             .map_err(|e| HistoryError::Query("read", e))?;
-        row.map(|(run, items)| {
+        row.map(|(run, items, canonical_commit, canonical_at)| {
             let items = serde_json::from_str(&items).map_err(|e| HistoryError::Damaged(e.to_string()))?;
-            Ok(Previous { run, items })
+            Ok(Previous { run, items, canonical_commit, canonical_at })
         })
         .transpose()
+    }
+
+    /// What was kept of a runner in runs before `run` that began after `since` (Unix seconds), newest first.
+    pub fn footprints(&self, run: &Run, runner: &str, since: i64) -> Result<Vec<Footprint>, HistoryError> {
+        let failed = |e| HistoryError::Query("read", e);
+        let rows: Vec<String> = self
+            .db
+            .prepare_cached(
+                "SELECT footprint FROM drift JOIN run ON run.id = drift.run
+                 WHERE runner = ?1 AND run < ?2 AND started > ?3 AND footprint IS NOT NULL ORDER BY run DESC LIMIT 64",
+            )
+            .and_then(|mut find| find.query_map(params![runner, run.id, since], |row| row.get(0))?.collect())
+            .map_err(failed)?;
+        let parse = |json: &String| serde_json::from_str(json).map_err(|e| HistoryError::Damaged(e.to_string()));
+        rows.iter().map(parse).collect()
     }
 
     /// The newest `limit` runs with a report, oldest first.

@@ -121,12 +121,19 @@ fn previous_is_the_last_run_that_observed_the_runner_and_never_the_run_itself() 
     let dir = tempfile::tempdir().unwrap();
     let mut store = Store::open(dir.path()).unwrap();
     let first = store.begin_run(at(0)).unwrap();
-    store.save_report(&first, &report(&first, &[("a", Status::Observed, vec![item("ahead", false)])]), at(1)).unwrap();
+    store
+        .save_report(
+            &first,
+            &report(&first, &[("a", Status::Observed, vec![item("ahead", false)])]),
+            &Extras::default(),
+            at(1),
+        )
+        .unwrap();
     let second = store.begin_run(at(10)).unwrap();
-    store.save_report(&second, &report(&second, &[("a", Status::Failed, vec![])]), at(11)).unwrap();
+    store.save_report(&second, &report(&second, &[("a", Status::Failed, vec![])]), &Extras::default(), at(11)).unwrap();
     let third = store.begin_run(at(20)).unwrap();
     let said = report(&third, &[("a", Status::Observed, vec![])]);
-    store.save_report(&third, &said, at(21)).unwrap();
+    store.save_report(&third, &said, &Extras::default(), at(21)).unwrap();
     assert_eq!(store.previous(&first, "a").unwrap(), None);
     let previous = store.previous(&third, "a").unwrap().unwrap();
     assert_eq!((previous.run, previous.items.len()), (first.id, 1));
@@ -144,10 +151,10 @@ fn the_trend_counts_unwaived_items_and_runners_per_run() {
         ("b", Status::Observed, vec![item("ahead", false)]),
         ("c", Status::Failed, vec![]),
     ];
-    store.save_report(&first, &report(&first, &runners), at(1)).unwrap();
-    store.save_report(&first, &report(&first, &runners), at(2)).unwrap();
+    store.save_report(&first, &report(&first, &runners), &Extras::default(), at(1)).unwrap();
+    store.save_report(&first, &report(&first, &runners), &Extras::default(), at(2)).unwrap();
     let second = store.begin_run(at(10)).unwrap();
-    store.save_report(&second, &report(&second, &runners[..1]), at(11)).unwrap();
+    store.save_report(&second, &report(&second, &runners[..1]), &Extras::default(), at(11)).unwrap();
     let trend = store.trend(10).unwrap();
     assert_eq!(trend.len(), 2);
     assert_eq!((trend[0].observed, trend[0].failed), (2, 1));

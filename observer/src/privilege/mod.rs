@@ -1,6 +1,7 @@
 //! Least privilege, measured: each proof is a pure judge over gathered facts, each violation has its own code.
 //!
-//! [`canonical`]: the credential for canonical cannot push. [`account`]: the account on a runner is an ordinary one.
+//! [`canonical`]: the credential for canonical cannot push. [`people`]: people have signed its history.
+//! [`account`]: the account on a runner is an ordinary one.
 //! [`reach`]: the key reaches the probe there and nothing else. [`declared`]: our keys are declared for our role alone.
 //! What is not proven is not a pass. [`settle`] is the one place where `[trust] accept` counts.
 
@@ -8,6 +9,7 @@ pub mod account;
 pub mod canonical;
 pub mod declared;
 pub mod local;
+pub mod people;
 pub mod reach;
 
 use crate::config::{Accept, Trust};
@@ -89,7 +91,10 @@ impl Code {
         match self {
             Code::CanonicalWritable => "make the deploy key read-only, and let another account own the repository",
             Code::CanonicalUnproven => "the next run tries again; check that the server refuses a push with a message",
-            Code::CanonicalUnsigned => "sign commits of canonical with a key that is listed in its approvers",
+            Code::CanonicalUnsigned => {
+                "sign commits with a listed key, have changes of people, policy and fleet endorsed by a second person, \
+                 or look at the commit and set [canonical] anchor to it"
+            }
             Code::AccountPrivileged | Code::AccountUnproven => {
                 "use an account of its own without sudo and privileged groups, as `enroll` prints it"
             }

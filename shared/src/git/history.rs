@@ -70,6 +70,29 @@ impl Mirror {
         Ok(object.data().to_vec())
     }
 
+    /// The message of a commit, with what is not UTF-8 replaced.
+    pub fn message(&self, id: CommitId) -> Result<String, GitError> {
+        let commit = self.find_commit(id)?;
+        Ok(String::from_utf8_lossy(commit.message_bytes()).into_owned())
+    }
+
+    /// Paths below `directory` that a commit changed against its first parent; all of them for a root commit.
+    pub fn changed_files(&self, id: CommitId, directory: &str) -> Result<Vec<String>, GitError> {
+        let failed = |e| self.failed(e);
+        let commit = self.find_commit(id)?;
+        let after = commit.tree().map_err(failed)?;
+        let before = commit.parents().next().map(|parent| parent.tree()).transpose().map_err(failed)?;
+        let mut options = git2::DiffOptions::new();
+        options.pathspec(directory).disable_pathspec_match(true);
+        let diff =
+            self.repository().diff_tree_to_tree(before.as_ref(), Some(&after), Some(&mut options)).map_err(failed)?;
+        let path = |delta: git2::DiffDelta<'_>| {
+            let file = delta.new_file().path().or_else(|| delta.old_file().path())?;
+            Some(file.to_string_lossy().into_owned())
+        };
+        Ok(diff.deltas().filter_map(path).collect())
+    }
+
     /// Commits from `from` back along first parents, `from` first.
     pub fn first_parents(&self, from: CommitId) -> FirstParents<'_> {
         FirstParents { mirror: self, next: Some(from) }

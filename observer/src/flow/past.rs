@@ -1,0 +1,101 @@
+//! What canonical said before, as far as the rows of a run ask for it. A past that cannot be read costs the dates that it
+//! would have given, never the run.
+
+use super::stop::Stop;
+use crate::assess::{self, SpecChange};
+use crate::canonical::since;
+use crate::canonical::{LoadedCanonical, Source};
+use crate::guard::{ManifestChange, RuleChange, rule_changes};
+use countersign_shared::drift::Drift;
+use countersign_shared::drift::adoption::adopted_in;
+use countersign_shared::git::{CommitId, GitError, Mirror};
+use countersign_shared::manifest::effective::Effective;
+use countersign_shared::observation::Observation;
+
+/// Seconds over which changed manifests are counted.
+const DAY: i64 = 24 * 60 * 60;
+
+/// Canonical's past from one commit back.
+pub(super) struct Past {
+    tip: CommitId,
+    versions: since::Past,
+    mirror: Mirror,
+}
+
+impl Past {
+    /// Opens the mirror; nothing is read yet.
+    pub(super) fn open(source: &Source, loaded: &LoadedCanonical) -> Result<Self, Stop> {
+        let open = || Mirror::open_or_create(&source.mirror);
+        Ok(Self { tip: loaded.commit, versions: since::Past::new(open()?, loaded.commit), mirror: open()? })
+    }
+
+    /// For each item, the commit that made it drift.
+    pub(super) fn changes(
+        &mut self,
+        runner: &str,
+        drift: &Drift,
+        observation: &Observation<'_>,
+    ) -> Vec<Option<SpecChange>> {
+        let Some(oldest) = drift.items.iter().map(|item| item.since.unwrap_or(observation.at)).min() else {
+            return Vec::new();
+        };
+        match self.versions.versions(runner, Some(oldest)) {
+            Ok(versions) => assess::changes(&drift.items, observation, &versions),
+            Err(error) => {
+                tracing::warn!(runner, "canonical's past cannot be read: {error}");
+                vec![None; drift.items.len()]
+            }
+        }
+    }
+
+    /// How the manifest of a runner has changed after `since`, Unix seconds.
+    pub(super) fn rule_changes(&mut self, runner: &str, since: i64) -> Vec<RuleChange> {
+        let versions = match self.versions.versions(runner, Some(since)) {
+            Ok(versions) => versions.list,
+            Err(error) => {
+                tracing::warn!(runner, "canonical's past cannot be read: {error}");
+                return Vec::new();
+            }
+        };
+        let nothing = Effective::default();
+        let mut changes = Vec::new();
+        for pair in versions.windows(2) {
+            let [after, before] = pair else { continue };
+            let effective = |version: &assess::Version| version.manifest.as_ref().map(|m| m.effective().clone());
+            let (old, new) = (effective(before), effective(after));
+            let message =
+                CommitId::parse(&after.change.commit).and_then(|id| self.mirror.message(id)).unwrap_or_default();
+            changes.extend(rule_changes(
+                old.as_deref().unwrap_or(&nothing),
+                new.as_deref().unwrap_or(&nothing),
+                &after.change.commit,
+                &adopted_in(&message, runner),
+            ));
+        }
+        changes
+    }
+
+    /// Manifests that changed in the day before `now`, Unix seconds.
+    pub(super) fn manifest_changes(&self, now: i64) -> Vec<ManifestChange> {
+        let collect = || {
+            let mut changes = Vec::new();
+            for commit in self.mirror.first_parents(self.tip) {
+                let commit = commit?;
+                if commit.committed_at <= now - DAY {
+                    break;
+                }
+                // The first commit of a repository brings its manifests; nothing was there that could change.
+                if commit.parents.is_empty() {
+                    break;
+                }
+                let files = self.mirror.changed_files(commit.id, "manifests")?;
+                changes.extend(files.into_iter().map(|file| ManifestChange { file, at: commit.committed_at }));
+            }
+            Ok::<_, GitError>(changes)
+        };
+        collect().unwrap_or_else(|error| {
+            tracing::warn!("canonical's past cannot be read: {error}");
+            Vec::new()
+        })
+    }
+}
