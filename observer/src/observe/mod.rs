@@ -84,7 +84,7 @@ impl<'c> Asker<'c> {
             tally.done += 1;
             if let Err(failure) = &outcome.answer {
                 tally.failed += 1;
-                tracing::warn!(runner = runner.name, code = failure.code, "not observed: {}", failure.message);
+                tracing::info!(runner = runner.name, code = failure.code, "not observed: {}", failure.message);
             } else {
                 tracing::info!(runner = runner.name, "observed");
             }
