@@ -2,5 +2,6 @@
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test may stop at the first surprise"))]
 
 pub mod bench;
+pub mod demo;
 pub mod embedded;
 pub mod lab;
