@@ -89,12 +89,21 @@ fn reported(item: &Item, circumstances: &Circumstances<'_>, change: Option<&Spec
         remediable: item.remediable,
         blocked: item.blocked.as_ref().map(|f| Notice { code: f.code.clone(), message: f.message.clone() }),
     };
-    let earlier = circumstances.earlier.and_then(|earlier| {
-        let key = Key::of(&reported);
-        earlier.items.iter().find(|item| Key::of(item) == key)
-    });
-    reported.new = earlier.is_none();
-    match origin(item, earlier, circumstances, change) {
+    // The same state was there before, whatever was wanted then; it is the same item only if that was the same, too.
+    let same_state = |other: &&DriftItem| {
+        other.code == reported.code
+            && other.package == reported.package
+            && other.arch == reported.arch
+            && other.seen == reported.seen
+    };
+    let before = || circumstances.earlier.map_or(&[][..], |earlier| earlier.items).iter().filter(same_state);
+    let same_item = before().find(|other| other.wanted == reported.wanted);
+    let is_new = same_item.is_none();
+    // A repository that should be enabled is told by what is wanted alone.
+    let same_package = before().next().filter(|_| item.package.is_some());
+    let origin = origin(item, same_item.or(same_package), circumstances, change);
+    reported.new = is_new;
+    match origin {
         Origin::Runner(at, by) => {
             reported.since = rfc3339(at);
             reported.by = by;

@@ -34,8 +34,14 @@ pub struct Versions {
 /// For each item of `items`, the drift under the manifest in force, the commit since which every version has had it.
 ///
 /// `None` when it was drift already as it came to be on the runner, or when the versions do not reach back far enough
-/// to tell. The observation is judged once per version, and no further back than an item is open.
-pub fn changes(items: &[Item], observation: &Observation<'_>, versions: &Versions) -> Vec<Option<SpecChange>> {
+/// to tell. What the runner does not date counts as being so since `undated`, Unix seconds. The observation is judged
+/// once per version, and no further back than an item is open.
+pub fn changes(
+    items: &[Item],
+    observation: &Observation<'_>,
+    versions: &Versions,
+    undated: i64,
+) -> Vec<Option<SpecChange>> {
     let mut found: Vec<Option<SpecChange>> = vec![None; items.len()];
     let mut open: Vec<usize> = (0..items.len()).collect();
     for (age, version) in versions.list.iter().enumerate() {
@@ -50,7 +56,7 @@ pub fn changes(items: &[Item], observation: &Observation<'_>, versions: &Version
             if !drifts {
                 return false;
             }
-            let was_in_force = item.since.is_some_and(|since| version.change.at <= since);
+            let was_in_force = version.change.at <= item.since.unwrap_or(undated);
             found[index] = (!was_in_force).then(|| version.change.clone());
             !was_in_force
         });

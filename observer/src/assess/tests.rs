@@ -172,10 +172,25 @@ fn what_the_runner_does_not_date_is_dated_by_its_first_observation() {
     let earlier = Earlier { items: &before, canonical_at: NOW - 500 };
     let told = one(undated(), &[], Some(earlier), Some(("c1", 5)));
     assert_eq!(origin(&told), (Some("2026-11-18T03:30:00Z"), None, None));
+    // The rule for it was written otherwise then: a new item, and as old as it was.
+    let item = Item { wanted: Some(">= 1".to_owned()), ..undated() };
+    let told = one(item, &[], Some(earlier), None);
+    assert_eq!(origin(&told), (Some("2026-11-18T03:30:00Z"), None, None));
+    assert!(told.items[0].new);
     let before = [reported(&undated(), "2026-11-18T03:30:00Z", Some("c1"))];
     let earlier = Earlier { items: &before, canonical_at: NOW - 500 };
     let told = one(undated(), &[], Some(earlier), None);
     assert_eq!(origin(&told), (Some("2026-11-18T03:30:00Z"), None, Some("c1")));
+}
+
+#[test]
+fn one_missing_repository_is_not_dated_by_another() {
+    let repo =
+        |id: &str| Item { wanted: Some(id.to_owned()), seen: Vec::new(), ..item(Code::RepoDisabled, None, None, None) };
+    let before = [reported(&repo("fedora"), "2026-11-18T03:30:00Z", None)];
+    let earlier = || Some(Earlier { items: &before, canonical_at: NOW - 500 });
+    assert_eq!(origin(&one(repo("fedora"), &[], earlier(), None)).0, Some("2026-11-18T03:30:00Z"));
+    assert_eq!(origin(&one(repo("updates"), &[], earlier(), None)).0, Some("2026-11-20T03:30:05Z"));
 }
 
 #[test]
@@ -314,7 +329,25 @@ fn the_commit_that_made_it_drift_is_the_one_since_which_every_version_has_it() {
         let seen = observation(100);
         let items = drift(list[0].manifest.as_ref().unwrap(), &seen).unwrap().items;
         assert_eq!(items.len(), 1, "{story}");
-        let found = changes(&items, &seen, &Versions { list, complete });
+        let found = changes(&items, &seen, &Versions { list, complete }, NOW);
         assert_eq!(found[0].as_ref().map(|change| change.commit.as_str()), expected, "{story}");
+    }
+}
+
+#[test]
+fn what_the_runner_does_not_date_was_so_when_it_was_last_judged() {
+    // `b` is not there, and dnf never knew it.
+    let version = |commit: &str, at: i64, rules: &[(&str, &str)]| Version {
+        change: SpecChange { commit: commit.to_owned(), at },
+        manifest: Some(manifest(rules)),
+    };
+    // Last judged by the commit of this time; whether canonical was read to its beginning does not matter then.
+    for (judged_by, expected) in [(100, Some("c2")), (199, Some("c2")), (200, None), (250, None)] {
+        let list = vec![version("c2", 200, &[("b", "*")]), version("c1", 50, &[])];
+        let seen = observation(100);
+        let items = drift(list[0].manifest.as_ref().unwrap(), &seen).unwrap().items;
+        assert_eq!((items.len(), items[0].since), (1, None));
+        let found = changes(&items, &seen, &Versions { list, complete: false }, judged_by);
+        assert_eq!(found[0].as_ref().map(|change| change.commit.as_str()), expected, "{judged_by}");
     }
 }

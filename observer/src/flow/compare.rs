@@ -71,6 +71,8 @@ pub(super) struct Rows<'a> {
 /// What a runner's answer says, once it is believed.
 struct Believed {
     packages: u64,
+    /// Whether a run before has observed it.
+    known: bool,
     accepted: Vec<Notice>,
     assessment: Assessment,
     footprint: Footprint,
@@ -126,7 +128,10 @@ impl<'a> Rows<'a> {
                     self.accepted.entry(key).or_default().push(runner.name.clone());
                 }
                 row.drift = believed.assessment.items;
-                self.spread.note(&runner.name, &row.drift);
+                // On a runner that was never seen before everything is new, and nothing came at once.
+                if believed.known {
+                    self.spread.note(&runner.name, &row.drift);
+                }
                 if !believed.assessment.unjudged.is_empty() {
                     self.unjudged.insert(runner.name.clone(), believed.assessment.unjudged);
                 }
@@ -170,7 +175,7 @@ impl<'a> Rows<'a> {
             self.assess(store, runner, &compiled, &observation, &drift, previous.as_ref())?;
         let packages = observation.packages.seen().map_or(0, |packages| packages.list.len() as u64);
         let accepted = settled.accepted.iter().map(privilege::Violation::notice).collect();
-        Ok(Ok(Believed { packages, accepted, assessment, footprint, findings }))
+        Ok(Ok(Believed { packages, known: previous.is_some(), accepted, assessment, footprint, findings }))
     }
 
     /// What came behind dnf's back is told apart with the help of the answer before.
@@ -203,7 +208,8 @@ impl<'a> Rows<'a> {
         drift: &Drift,
         previous: Option<&Previous>,
     ) -> Result<(Assessment, Footprint, Vec<Finding>), HistoryError> {
-        let spec = self.past.changes(&runner.name, drift, observation);
+        let judged_by = previous.map(|previous| previous.canonical_at);
+        let spec = self.past.changes(&runner.name, drift, observation, judged_by);
         let waivers = self.loaded.canonical.waivers_for(runner);
         let circumstances = Circumstances {
             waivers: &waivers,

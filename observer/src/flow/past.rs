@@ -29,18 +29,21 @@ impl Past {
         Ok(Self { tip: loaded.commit, versions: since::Past::new(open()?, loaded.commit), mirror: open()? })
     }
 
-    /// For each item, the commit that made it drift.
+    /// For each item, the commit that made it drift. `judged_by` is the committer time of the commit by which the last
+    /// run judged the runner: what the runner does not date was so then, or else came after it.
     pub(super) fn changes(
         &mut self,
         runner: &str,
         drift: &Drift,
         observation: &Observation<'_>,
+        judged_by: Option<i64>,
     ) -> Vec<Option<SpecChange>> {
-        let Some(oldest) = drift.items.iter().map(|item| item.since.unwrap_or(observation.at)).min() else {
+        let undated = judged_by.unwrap_or(observation.at);
+        let Some(oldest) = drift.items.iter().map(|item| item.since.unwrap_or(undated)).min() else {
             return Vec::new();
         };
         match self.versions.versions(runner, Some(oldest)) {
-            Ok(versions) => assess::changes(&drift.items, observation, &versions),
+            Ok(versions) => assess::changes(&drift.items, observation, &versions, undated),
             Err(error) => {
                 tracing::warn!(runner, "canonical's past cannot be read: {error}");
                 vec![None; drift.items.len()]
@@ -48,7 +51,7 @@ impl Past {
         }
     }
 
-    /// How the manifest of a runner has changed after `since`, Unix seconds.
+    /// How the manifest of a runner has changed after `since`, Unix seconds; oldest first.
     pub(super) fn rule_changes(&mut self, runner: &str, since: i64) -> Vec<RuleChange> {
         let versions = match self.versions.versions(runner, Some(since)) {
             Ok(versions) => versions.list,
@@ -59,7 +62,7 @@ impl Past {
         };
         let nothing = Effective::default();
         let mut changes = Vec::new();
-        for pair in versions.windows(2) {
+        for pair in versions.windows(2).rev() {
             let [after, before] = pair else { continue };
             let effective = |version: &assess::Version| version.manifest.as_ref().map(|m| m.effective().clone());
             let (old, new) = (effective(before), effective(after));
