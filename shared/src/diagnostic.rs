@@ -185,7 +185,7 @@ impl<'a> Source<'a> {
         // Long lines are cut so that the mark stays in view.
         let before_shown = tail(before, WINDOW / 2);
         let marked_shown = head(marked, WINDOW / 2);
-        let after_shown = head(after, WINDOW / 4);
+        let after_shown = head(after, WINDOW.saturating_sub(before_shown.len() + marked_shown.len()).max(WINDOW / 4));
         let mut text = String::new();
         if before_shown.len() < before.len() {
             text.push_str("...");

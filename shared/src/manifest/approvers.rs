@@ -3,7 +3,7 @@
 //! Syntax and our two extra rules only: no wildcards except for a certificate authority, and one person per key.
 //! Who signed what is judged elsewhere, over the same text.
 
-use super::read::Findings;
+use super::findings::Findings;
 use super::ssh_key::PublicKey;
 use crate::diagnostic::Source;
 use std::collections::BTreeMap;

@@ -3,11 +3,12 @@
 use super::approvers::{self, Approvers};
 use super::effective::{Effective, Lock, PackageKey, Place, Ruling};
 use super::file::{self, Manifest, Setting, Value};
+use super::findings::Findings;
 use super::fleet::{self, Fleet, Runner};
 use super::lock;
 use super::merge::{Conflict, Inputs, Standing};
 use super::policy::{self, Policy};
-use super::read::{self, Findings};
+use super::read;
 use super::waiver::{self, Waiver};
 use crate::diagnostic::{Diagnostic, Severity, Source};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +28,9 @@ pub struct Canonical {
     /// Each manifest as its file has it, by name.
     pub manifests: BTreeMap<String, Manifest>,
     warnings: Vec<Diagnostic>,
-    effective: BTreeMap<Inputs, Arc<Effective>>,
+    locks: BTreeMap<String, Lock>,
+    /// As `fleet.runners`.
+    of_runner: Vec<Arc<Effective>>,
     waivers_of_runner: BTreeMap<String, Vec<usize>>,
     waivers_of_group: BTreeMap<String, Vec<usize>>,
 }
@@ -152,7 +155,7 @@ impl Canonical {
         let waivers: Vec<Waiver> =
             sources("waiver").iter().flat_map(|source| waiver::read(source, &fleet, &mut findings)).collect();
 
-        let effective = merge_all(&fleet, &manifests, &locks, &manifest_sources, &mut findings);
+        let of_runner = merge_all(&fleet, &manifests, &locks, &manifest_sources, &mut findings);
         let failed = findings.has_errors();
         let diagnostics = findings.into_sorted();
         if failed {
@@ -175,7 +178,8 @@ impl Canonical {
             waivers,
             manifests,
             warnings: diagnostics,
-            effective,
+            locks,
+            of_runner,
             waivers_of_runner,
             waivers_of_group,
         })
@@ -188,12 +192,15 @@ impl Canonical {
 
     /// The manifest in force for a runner of this fleet. Runners with the same manifests share one.
     pub fn effective(&self, runner: &Runner) -> Arc<Effective> {
-        let inputs = inputs(runner, &self.fleet);
-        match self.effective.get(&inputs) {
-            Some(effective) => Arc::clone(effective),
-            // A runner of another fleet: its manifests are merged as they are here.
-            None => Arc::new(Standing::new(&inputs, &self.manifests).merge(&BTreeMap::new()).0),
+        let runners = &self.fleet.runners;
+        if let Ok(index) = runners.binary_search_by(|own| own.name.cmp(&runner.name))
+            && (&runners[index].groups, &runners[index].manifests) == (&runner.groups, &runner.manifests)
+        {
+            return Arc::clone(&self.of_runner[index]);
         }
+        // A runner of another fleet: its manifests are merged as they are here.
+        let inputs = inputs(runner, &self.fleet);
+        Arc::new(Standing::new(&inputs, &self.manifests).merge(&self.locks).0)
     }
 
     /// The waivers for a runner, by name or by group, valid or not.
@@ -260,14 +267,15 @@ fn inputs(runner: &Runner, fleet: &Fleet) -> Inputs {
     }
 }
 
-/// Every combination of manifests that a runner has, and those of groups that have no runner yet.
+/// Every combination of manifests that a runner has, merged once; checks those of groups without runners, too. In the
+/// order of the runners.
 fn merge_all(
     fleet: &Fleet,
     manifests: &BTreeMap<String, Manifest>,
     locks: &BTreeMap<String, Lock>,
     sources: &BTreeMap<&str, &Source<'_>>,
     findings: &mut Findings,
-) -> BTreeMap<Inputs, Arc<Effective>> {
+) -> Vec<Arc<Effective>> {
     let mut wanted: BTreeMap<Inputs, String> = BTreeMap::new();
     let mut used = BTreeSet::new();
     for runner in &fleet.runners {
@@ -291,7 +299,8 @@ fn merge_all(
     for (conflict, whose) in conflicts {
         report_conflict(&conflict, &whose, sources, findings);
     }
-    merged
+    let of = |runner| merged.get(&inputs(runner, fleet)).map(Arc::clone).unwrap_or_default();
+    fleet.runners.iter().map(of).collect()
 }
 
 fn report_conflict(conflict: &Conflict, whose: &str, sources: &BTreeMap<&str, &Source<'_>>, findings: &mut Findings) {

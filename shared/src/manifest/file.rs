@@ -1,7 +1,8 @@
 //! One file below `manifests/`, parsed but not merged.
 
 use super::effective::{Disposal, PackageKey, Place, Ruling};
-use super::read::{Findings, Scope, Text, document, place, suggestion};
+use super::findings::Findings;
+use super::read::{Scope, Text, document, place, suggestion};
 use super::rule::{REPOSITORY_ID, is_id, parse_key, parse_ruling, word_list};
 use crate::diagnostic::Source;
 use countersign_manifests_schema::manifest::MANIFEST_SCHEMA;

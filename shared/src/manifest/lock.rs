@@ -1,7 +1,8 @@
 //! `locks/**.toml`: complete package sets.
 
 use super::effective::Lock;
-use super::read::{Findings, document};
+use super::findings::Findings;
+use super::read::document;
 use crate::diagnostic::Source;
 use crate::nevra::{Nevra, is_known_arch};
 use countersign_manifests_schema::lock::LOCK_SCHEMA;

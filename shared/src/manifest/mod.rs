@@ -5,6 +5,7 @@ pub mod canonical;
 mod digest;
 pub mod effective;
 pub mod file;
+pub mod findings;
 pub mod fleet;
 mod lock;
 mod merge;

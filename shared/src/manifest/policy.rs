@@ -1,6 +1,7 @@
 //! `policy.toml`: what the programs may do by themselves, and what they need people for.
 
-use super::read::{Findings, Scope, document, suggestion_or_list};
+use super::findings::Findings;
+use super::read::{Scope, document, suggestion_or_list};
 use super::ssh_key::PublicKey;
 use super::window::Window;
 use crate::diagnostic::Source;

@@ -1,7 +1,8 @@
 //! One rule of `[packages]`: its key and its short or table form.
 
 use super::effective::{PackageKey, Rule, Ruling};
-use super::read::{Findings, Scope, Text, kind, place, suggestion};
+use super::findings::Findings;
+use super::read::{Scope, Text, kind, place, suggestion};
 use super::version::VersionSpec;
 use crate::diagnostic::{Source, closest};
 use crate::nevra::{KNOWN_ARCHES, check_name, is_known_arch};

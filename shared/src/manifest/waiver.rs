@@ -1,8 +1,9 @@
 //! `waivers/**.toml`: accepted drift, with an owner and an end.
 
 use super::effective::{PackageKey, Place};
+use super::findings::Findings;
 use super::fleet::Fleet;
-use super::read::{Findings, Scope, Text, document, place, suggestion, suggestion_or_list};
+use super::read::{Scope, Text, document, place, suggestion, suggestion_or_list};
 use super::rule::parse_key;
 use crate::diagnostic::Source;
 use crate::drift::Code;
