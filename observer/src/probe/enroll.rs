@@ -96,7 +96,8 @@ impl Enrollment {
         self.fill(include_str!("enroll.yml"))
     }
 
-    /// sshd's rules for the account.
+    /// sshd's rules for the account. `AcceptEnv` in a Match block replaces what the distribution accepts from everybody
+    /// (`LC_*`) by a name that is never asked for.
     fn sshd(&self) -> String {
         format!(
             "# countersign: this account reaches the probe and nothing else.\n\
@@ -104,6 +105,7 @@ impl Enrollment {
              AuthorizedKeysFile /etc/ssh/countersign-observer.keys\n    \
              AuthorizedKeysCommand none\n    \
              AuthenticationMethods publickey\n    \
+             AcceptEnv COUNTERSIGN_NOTHING\n    \
              DisableForwarding yes\n    \
              PermitTTY no\n    \
              PermitUserRC no\n\

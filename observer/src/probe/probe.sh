@@ -83,9 +83,19 @@ bad_dnf() {
 
 read_request() {
     # What does not begin like a request may never end: sftp clients wait for an answer to their first packet.
-    timeout 10 head -c 1 >"$T/request" || refuse request 'no request within 10 s'
+    timeout 10 head -c 1 >"$T/request"
+    case $? in
+    0) ;;
+    124) refuse request 'no request within 10 s' ;;
+    *) refuse no-space 'the temporary directory cannot be written to' ;;
+    esac
     [ "$(tr -d '\0' <"$T/request")" = c ] || refuse request 'not a request'
-    timeout 10 head -c "$REQUEST_MAX" >>"$T/request" || refuse request 'the request did not end within 10 s'
+    timeout 10 head -c "$REQUEST_MAX" >>"$T/request"
+    case $? in
+    0) ;;
+    124) refuse request 'the request did not end within 10 s' ;;
+    *) refuse no-space 'the temporary directory cannot be written to' ;;
+    esac
     [ "$(wc -c <"$T/request")" -le "$REQUEST_MAX" ] || refuse request "more than $REQUEST_MAX bytes"
     [ "$(tr -d '\n -~' <"$T/request" | wc -c)" -eq 0 ] || refuse request 'bytes that are not printable ASCII'
     : >"$T/names"
@@ -374,7 +384,7 @@ section_packages() {
                 next
             }
             FILENAME == ARGV[2] { only[$0] = "i"; next }
-            function flush() { if (row != "") print row, substr(vendor, 1, 256) }
+            function flush() { gsub(/\t/, " ", vendor); if (row != "") print row, substr(vendor, 1, 256) }
             $1 == nonce {
                 flush()
                 signer = ""
@@ -385,7 +395,7 @@ section_packages() {
                 row = $2 OFS $3 OFS $4 OFS $5 OFS $6 OFS $7 OFS $8 OFS $9 OFS signer OFS \
                     ((key in reason) ? reason[key] : "-") OFS ((key in only) ? "i" : "-") OFS from[key]
                 vendor = $11
-                for (i = 12; i <= NF; i++) vendor = vendor " " $i
+                for (i = 12; i <= NF; i++) vendor = vendor FS $i
                 next
             }
             { vendor = vendor " " $0 }

@@ -20,5 +20,16 @@ if [ -e /etc/ssh/sshd_config.d/60-countersign.conf ]; then
     fi
 fi
 rm -f /etc/ssh/countersign-observer.keys /usr/libexec/countersign/probe /usr/libexec/countersign/refresh
-if getent passwd @ACCOUNT@ >/dev/null; then userdel @ACCOUNT@; fi
+if getent passwd @ACCOUNT@ >/dev/null; then
+    # An observation may be going on; userdel refuses while one is.
+    for process in /proc/[0-9]*; do
+        if [ "$(stat -c %U "$process" 2>/dev/null)" = @ACCOUNT@ ]; then kill -KILL "${process#/proc/}" || true; fi
+    done
+    tries=0
+    until userdel @ACCOUNT@; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 5 ] || exit 1
+        sleep 1
+    done
+fi
 if [ -d /usr/libexec/countersign ]; then rmdir --ignore-fail-on-non-empty /usr/libexec/countersign; fi
