@@ -32,3 +32,9 @@ fn the_man_page_is_that_of_the_command_line() {
     let stored = std::fs::read(&path).unwrap_or_default();
     assert!(stored == page, "run UPDATE_MAN=1 cargo test -p countersign-observer --test manual, and commit the page");
 }
+
+#[test]
+fn the_readme_has_the_table_of_exit_codes() {
+    let readme = include_str!("../../README.md");
+    assert!(readme.contains(&countersign_shared::exit::markdown_table()));
+}

@@ -1,14 +1,31 @@
 //! `enroll`.
 
 use super::Done;
-use super::prepare::Desk;
+use super::prepare::{Desk, blocking};
 use super::stop::Stop;
+use crate::canonical;
+use crate::probe::Enrollment;
 use countersign_shared::diagnostic::closest;
+use countersign_shared::exit::Outcome;
 use countersign_shared::manifest::fleet::Fleet;
 
-/// Prints what an administrator must do on a runner.
-pub async fn enroll(_desk: Desk, _runner: &str, _ansible: bool, _remove: bool) -> Result<Done, Stop> {
-    Err(Stop::invalid("usage", "not yet"))
+/// Prints what an administrator must do on a runner. Nothing is installed by us.
+pub async fn enroll(desk: Desk, runner: &str, ansible: bool, remove: bool) -> Result<Done, Stop> {
+    let source = desk.source()?;
+    let loaded = blocking(move || canonical::fetch_and_load(&source, None)).await??;
+    let fleet = &loaded.canonical.fleet;
+    let Some(found) = fleet.runner(runner) else {
+        return Err(no_such_runner(fleet, runner));
+    };
+    let keys: Vec<String> = fleet.keys.observer_ssh.iter().map(ToString::to_string).collect();
+    let enrollment = Enrollment::new(&found.name, &found.user, keys.iter().map(String::as_str))
+        .map_err(|error| Stop::of(Outcome::Invalid, "enroll", &error))?;
+    let text = match (ansible, remove) {
+        (true, _) => enrollment.playbook(),
+        (false, true) => enrollment.removal(),
+        (false, false) => enrollment.script(),
+    };
+    Ok(Done::text(Outcome::Clean, text))
 }
 
 /// The name is not one of the fleet.
