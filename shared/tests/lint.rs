@@ -313,6 +313,21 @@ fn a_repository_without_fleet_or_with_unreadable_files_says_so() {
 }
 
 #[test]
+fn a_manifest_has_a_name_that_can_be_written_anywhere() {
+    let text = "schema = \"countersign/manifest/1\"\n";
+    for path in
+        ["manifests/a b.toml", "manifests/.toml", "manifests/-x.toml", "manifests/\u{202e}.toml", "manifests/a//b.toml"]
+    {
+        let found = with(path, text);
+        assert_eq!(found.len(), 1, "{path}");
+        assert!(found[0].contains("this is not a name for a manifest"), "{}", found[0]);
+    }
+    for path in ["manifests/web/front.toml", "manifests/c++.toml", "manifests/9.2_x.toml", "manifests/README.md"] {
+        assert_eq!(with(path, text), [""; 0], "{path}");
+    }
+}
+
+#[test]
 fn a_flood_of_problems_is_cut_per_file() {
     use std::fmt::Write as _;
     let mut text = String::from("schema = \"countersign/manifest/1\"\n[packages]\n");

@@ -4,7 +4,7 @@ use super::effective::{Disposal, PackageKey, Place, Ruling};
 use super::findings::Findings;
 use super::read::{Scope, Text, document, place, suggestion};
 use super::rule::{REPOSITORY_ID, is_id, parse_key, parse_ruling, word_list};
-use crate::diagnostic::Source;
+use crate::diagnostic::{Diagnostic, Severity, Source};
 use countersign_manifests_schema::manifest::MANIFEST_SCHEMA;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -80,7 +80,24 @@ pub(super) fn name_of(path: &str) -> Option<&str> {
     path.strip_prefix("manifests/")?.strip_suffix(".toml")
 }
 
+/// Folders and a name, each of letters, digits, `.`, `_`, `+` and `-`, and beginning with a letter or digit.
+fn is_name(name: &str) -> bool {
+    name.len() <= 200
+        && name.split('/').all(|part| {
+            part.starts_with(|c: char| c.is_ascii_alphanumeric())
+                && part.bytes().all(|c| c.is_ascii_alphanumeric() || b"._+-".contains(&c))
+        })
+}
+
 pub(super) fn read(source: &Source<'_>, findings: &mut Findings) -> Manifest {
+    if !name_of(source.file()).is_some_and(is_name) {
+        findings.push(Diagnostic::whole_file(
+            Severity::Error,
+            source.file(),
+            "this is not a name for a manifest",
+            Some("letters, digits and `._+-`, beginning with a letter or digit: `manifests/web/front.toml`".to_owned()),
+        ));
+    }
     document(source, MANIFEST_SCHEMA, findings, |scope, findings| {
         let mut manifest = Manifest {
             name: name_of(source.file()).unwrap_or_default().to_owned(),
@@ -198,13 +215,13 @@ fn read_host(manifest: &mut Manifest, table: &mut Scope<'_>, findings: &mut Find
     }
 }
 
-/// Ids or fingerprints of OpenPGP keys: 8, 16, 40 or 64 hex digits, in lower case.
+/// Ids or fingerprints of OpenPGP keys: 16, 40 or 64 hex digits, in lower case. Ids of 8 digits collide.
 fn read_key_ids(source: &Source<'_>, texts: &[Text<'_>], findings: &mut Findings) -> Vec<String> {
     let mut ids = BTreeSet::new();
     for text in texts {
         let id = text.value.trim_start_matches("0x").to_ascii_lowercase();
         let is_hex = id.bytes().all(|c| c.is_ascii_hexdigit());
-        if is_hex && [8, 16, 40, 64].contains(&id.len()) {
+        if is_hex && [16, 40, 64].contains(&id.len()) {
             ids.insert(id);
         } else {
             findings.error(
