@@ -6,7 +6,9 @@ use crate::evr::Evr;
 use crate::manifest::version::VersionSpec;
 use crate::nevra::Nevra;
 use crate::observation::{History, HistoryChange, HistoryEntry, Package};
-use std::collections::HashMap;
+use foldhash::fast::RandomState;
+use std::cell::OnceCell;
+use std::collections::{HashMap, HashSet};
 
 /// Where to look for the origin of a difference.
 #[derive(Debug)]
@@ -47,35 +49,35 @@ impl Fits<'_> {
     }
 }
 
-/// dnf's history, by the names that drifted. Built only when something has.
+/// dnf's history. Most findings look into one or two of its transactions only, so that what speeds the search up is made
+/// when it is first needed.
 pub(super) struct Past<'h> {
-    changes: HashMap<&'h str, Vec<Change<'h>>, foldhash::fast::RandomState>,
+    entries: &'h [HistoryEntry<'h>],
     native: Option<&'h str>,
+    /// Names of which something may have gone.
+    gone: Vec<&'h str>,
+    /// What came, by transaction.
+    incoming: Vec<OnceCell<HashSet<&'h str, RandomState>>>,
+    /// All changes of the names in `gone`, newest first.
+    changes: OnceCell<HashMap<&'h str, Vec<Change<'h>>, RandomState>>,
 }
 
 struct Change<'h> {
     entry: &'h HistoryEntry<'h>,
-    nevra: Nevra<'h>,
-    incoming: bool,
+    change: &'h HistoryChange,
 }
 
 impl<'h> Past<'h> {
     pub(super) fn new(history: Option<&'h History<'h>>, native: Option<&'h str>, findings: &[Finding<'h>]) -> Self {
-        let mut changes: HashMap<&'h str, Vec<Change<'h>>, _> = HashMap::default();
         let entries = history.map_or(&[][..], |h| &h.entries);
-        if !entries.is_empty() {
-            for name in findings.iter().filter_map(|f| f.package) {
-                changes.entry(name).or_default();
-            }
+        let may_have_gone = |f: &&Finding<'h>| matches!(f.cause, Cause::Removed(_) | Cause::Either(_));
+        Self {
+            entries,
+            native,
+            gone: findings.iter().filter(may_have_gone).filter_map(|f| f.package).collect(),
+            incoming: entries.iter().map(|_| OnceCell::new()).collect(),
+            changes: OnceCell::new(),
         }
-        if !changes.is_empty() {
-            for entry in entries {
-                for change in &entry.changes {
-                    collect(&mut changes, entry, change);
-                }
-            }
-        }
-        Self { changes, native }
     }
 
     /// Unix seconds and author of what `finding` shows.
@@ -93,7 +95,19 @@ impl<'h> Past<'h> {
     }
 
     fn of(&self, name: Option<&str>) -> &[Change<'h>] {
-        name.and_then(|name| self.changes.get(name)).map_or(&[], Vec::as_slice)
+        let changes = self.changes.get_or_init(|| {
+            let mut changes: HashMap<&'h str, Vec<Change<'h>>, _> = HashMap::default();
+            changes.extend(self.gone.iter().map(|name| (*name, Vec::new())));
+            for entry in self.entries {
+                for change in &entry.changes {
+                    if let Some(of_name) = name_of(&change.nevra).and_then(|name| changes.get_mut(name)) {
+                        of_name.push(Change { entry, change });
+                    }
+                }
+            }
+            changes
+        });
+        name.and_then(|name| changes.get(name)).map_or(&[], Vec::as_slice)
     }
 
     fn newest_brought(&self, instances: &[&Package<'h>]) -> Option<(i64, Option<By>)> {
@@ -104,50 +118,44 @@ impl<'h> Past<'h> {
     /// only names it (a change of reason, an older install of the same build) did not bring it.
     fn brought(&self, instance: &Package<'h>) -> (i64, Option<By>) {
         let at = instance.install_time;
-        self.of(Some(instance.nevra.name))
+        let nevra = instance.nevra.to_string();
+        self.entries
             .iter()
-            .filter(|change| change.incoming && change.nevra == instance.nevra)
-            .map(|change| change.entry)
-            .find(|entry| entry.begin <= at && (entry.end == 0 || at <= entry.end))
-            .map_or((at, None), |entry| (end_or(entry, at), Some(by(entry))))
+            .zip(&self.incoming)
+            .filter(|(entry, _)| entry.begin <= at && (entry.end == 0 || at <= entry.end))
+            .find(|(entry, incoming)| {
+                let came = || entry.changes.iter().filter(|c| c.incoming).map(|c| c.nevra.as_str()).collect();
+                incoming.get_or_init(came).contains(nevra.as_str())
+            })
+            .map_or((at, None), |(entry, _)| (end_or(entry, at), Some(by(entry))))
     }
 
     /// The newest transaction that took the wanted builds away, unless dnf brought one back later: then it went behind
     /// dnf's back, and nobody is named.
     fn removed(&self, finding: &Finding<'h>, fits: &Fits<'_>) -> Option<(i64, Option<By>)> {
         let relevant = |change: &&Change<'h>| {
+            let Ok(nevra) = Nevra::parse(&change.change.nevra) else {
+                return false;
+            };
             let arch_fits = match (finding.arch, self.native) {
-                (Some(arch), _) => change.nevra.arch == arch,
-                (None, Some(native)) => super::version::is_native(change.nevra.arch, Some(native)),
+                (Some(arch), _) => nevra.arch == arch,
+                (None, Some(native)) => super::version::is_native(nevra.arch, Some(native)),
                 (None, None) => true,
             };
-            arch_fits && fits.fits(&change.nevra.evr)
+            arch_fits && fits.fits(&nevra.evr)
         };
         let mut changes = self
             .of(finding.package)
             .iter()
-            .filter(relevant)
             // An incoming package of a transaction that failed may never have arrived.
-            .filter(|change| !change.incoming || change.entry.completed)
+            .filter(|change| !change.change.incoming || change.entry.completed)
+            .filter(relevant)
             .peekable();
         let newest = changes.peek()?.entry;
         changes
             .take_while(|change| std::ptr::eq(change.entry, newest))
-            .all(|change| !change.incoming)
+            .all(|change| !change.change.incoming)
             .then(|| (end_or(newest, newest.begin), Some(by(newest))))
-    }
-}
-
-fn collect<'h>(
-    changes: &mut HashMap<&'h str, Vec<Change<'h>>, foldhash::fast::RandomState>,
-    entry: &'h HistoryEntry<'h>,
-    change: &'h HistoryChange,
-) {
-    let Some(of_name) = name_of(&change.nevra).and_then(|name| changes.get_mut(name)) else {
-        return;
-    };
-    if let Ok(nevra) = Nevra::parse(&change.nevra) {
-        of_name.push(Change { entry, nevra, incoming: change.incoming });
     }
 }
 
