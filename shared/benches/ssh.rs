@@ -1,6 +1,6 @@
 //! CPU that one host costs the client: connect, log in, run one command with an answer of the size of a package list.
 //!
-//! `cargo bench -p countersign-shared --features ssh --bench ssh [HOSTS]` starts one default sshd on 127.0.0.1 and
+//! `cargo bench -p countersign-shared --features ssh --bench ssh -- [HOSTS]` starts one default sshd on 127.0.0.1 and
 //! prints milliseconds of user and system time of this process per host, for a bare russh loop with each key exchange
 //! and cipher, and for the code that is shipped. The servers' work is done in other processes and not counted.
 #![cfg(feature = "ssh")]
@@ -17,7 +17,7 @@ use std::time::Duration;
 use countersign_shared::ssh::Limits;
 use russh::client::{self, Handler};
 use russh::keys::{PrivateKeyWithHashAlg, PublicKeyOrCertificate};
-use russh::{ChannelMsg, Preferred, cipher, kex};
+use russh::{ChannelMsg, Preferred, cipher, kex, server};
 
 use sshd::{Sshd, me};
 
@@ -73,6 +73,26 @@ async fn bare(sshd: &Sshd, preferred: &Preferred) {
     assert!(bytes > 300_000);
 }
 
+struct AnyClient;
+
+impl server::Handler for AnyClient {
+    type Error = russh::Error;
+}
+
+/// A key exchange over memory: sshd may not offer every method.
+async fn handshake(sshd: &Sshd, kex: kex::Name) {
+    let preferred = Preferred { kex: Cow::Owned(vec![kex]), ..Preferred::DEFAULT };
+    let key = russh::keys::PrivateKey::from_openssh(std::fs::read(&sshd.host_key).unwrap()).unwrap();
+    let theirs = server::Config { keys: vec![key], preferred: preferred.clone(), ..server::Config::default() };
+    let ours = client::Config { preferred, ..client::Config::default() };
+    let (near, far) = tokio::io::duplex(64 * 1024);
+    let (client, server) = tokio::join!(
+        client::connect_stream(Arc::new(ours), near, AnyKey),
+        server::run_stream(Arc::new(theirs), far, AnyClient)
+    );
+    drop((client.unwrap(), server.unwrap()));
+}
+
 fn me_once() -> &'static str {
     static ME: std::sync::OnceLock<String> = std::sync::OnceLock::new();
     ME.get_or_init(me)
@@ -110,6 +130,10 @@ async fn main() {
             let what = format!("bare russh, {}, {}", kex.as_ref(), cipher.as_ref());
             measure(&what, hosts, || bare(&sshd, &preferred)).await;
         }
+    }
+    for kex in [kex::CURVE25519, kex::MLKEM768X25519_SHA256] {
+        let what = format!("handshake alone, both sides in this process, {}", kex.as_ref());
+        measure(&what, hosts * 10, || handshake(&sshd, kex)).await;
     }
     for host_key in ["ed25519", "ecdsa", "rsa"] {
         let sshd = Sshd::with(&sshd::Settings { host_key, ..sshd::Settings::default() });

@@ -11,9 +11,11 @@ use super::host_keys::Wanted;
 /// Key exchange, the most preferred first.
 ///
 /// X25519 alone before the hybrid with ML-KEM-768, although the hybrid also protects recordings of today against
-/// quantum computers of tomorrow: what is read from runners are package lists, not secrets that must last, and the
-/// hybrid is the dearer one on each connection. Servers that allow nothing but the hybrid get it.
-/// The finite-field groups are for old servers; SHA-1 ones are never offered.
+/// quantum computers of tomorrow: what is read from runners are package lists, not secrets that must last. Servers
+/// that allow nothing but the hybrid get it. The finite-field groups are for old servers; SHA-1 ones are never offered.
+///
+/// Client CPU for a connection with one command and 300 kB of answer (`benches/ssh.rs`, one busy 2-core machine):
+/// X25519 1.4 ms, P-256 1.5 to 1.7 ms, group 14 7.9 ms. ML-KEM adds 0.2 ms per handshake to both sides together.
 const KEY_EXCHANGE: &[kex::Name] = &[
     kex::CURVE25519,
     kex::CURVE25519_PRE_RFC_8731,
@@ -29,10 +31,11 @@ const KEY_EXCHANGE: &[kex::Name] = &[
     kex::EXTENSION_OPENSSH_STRICT_KEX_AS_CLIENT,
 ];
 
-/// Ciphers, the cheapest first; all but the counter modes authenticate by themselves.
+/// Ciphers, the cheapest first; all but the counter modes authenticate by themselves. For the same connection:
+/// AES-GCM 1.4 ms with either key size, ChaCha20-Poly1305 1.5 to 1.6 ms, AES-256-CTR with a MAC 1.8 ms.
 const CIPHERS: &[cipher::Name] = &[
-    cipher::AES_128_GCM,
     cipher::AES_256_GCM,
+    cipher::AES_128_GCM,
     cipher::CHACHA20_POLY1305,
     cipher::AES_256_CTR,
     cipher::AES_192_CTR,

@@ -8,7 +8,7 @@ use super::host_keys::HostKeys;
 /// A server and the account on it.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// Its name in fleet.toml; for messages only.
+    /// Its name in fleet.toml, for whoever reports about it.
     pub name: String,
     /// Where it is, and who we want to be there.
     pub endpoint: Endpoint,

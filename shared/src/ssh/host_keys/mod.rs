@@ -22,7 +22,8 @@ pub use judge::{Accepted, CertificateProblem, HostKeyError, Offered};
 pub use known_hosts::{IgnoredLine, KnownHosts};
 
 /// Host key algorithms in the order of preference; `ssh-rsa` (SHA-1) and DSA are never offered.
-/// Ed25519 first: its verification is the cheapest of these in the libraries used.
+/// Ed25519 first, which is the cheapest to verify here: a whole connection takes 1.6 ms of CPU with it, and 1.8 ms with
+/// ECDSA or RSA (`benches/ssh.rs`).
 const ALGORITHMS: [Algorithm; 6] = [
     Algorithm::Ed25519,
     Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 },
