@@ -71,11 +71,11 @@ fn the_lines_about_a_host_are_those_that_ssh_keygen_finds() {
     let mut matches = 0;
     for name in ["a", "b", "aa", "ab", "a.b", "b.b", "x.b", "c", "::1", "1.2.3.4", "[a.b]:2222", "[c]:2222", "[a]:22"] {
         let found: BTreeSet<usize> = found_by_ssh_keygen(&plain, name).into_iter().map(|(line, _)| line).collect();
-        for number in 0..lines.len() {
+        for (number, line) in lines.iter().enumerate() {
             let key = key_number(number);
             let ours = judge(&known, name, 22, key.key_data()).is_ok();
             let theirs = found.contains(&(number + 1));
-            assert_eq!(ours, theirs, "{:?} against {name}", lines[number]);
+            assert_eq!(ours, theirs, "{line:?} against {name}");
             cases += 1;
             matches += usize::from(theirs);
         }

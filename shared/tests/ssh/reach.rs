@@ -38,7 +38,6 @@ async fn a_forced_command_without_restrict_still_gets_terminals_and_forwarding()
     let mut attempts = Attempt::all(sshd.port);
     attempts.retain(|a| !matches!(a, Attempt::SocketConnect { .. } | Attempt::SocketListen { .. }));
     attempts.push(Attempt::SocketConnect { paths: vec![socket.to_str().unwrap().to_owned()] });
-    attempts.push(Attempt::SocketListen { path: sshd.workshop.path("made").to_str().unwrap().to_owned() });
     for (attempt, finding) in reach(&sshd, &attempts).await {
         let expected = match attempt {
             Attempt::Shell | Attempt::Exec | Attempt::Sftp => Finding::Answered(b"this is the probe\n".to_vec()),
@@ -98,4 +97,19 @@ async fn a_socket_that_is_not_there_proves_nothing_while_forwarding_works() {
     let findings = reach(&sshd, &attempts).await;
     assert!(matches!(findings[0].1, Finding::Unknown(_)));
     assert_eq!(findings[1].1, Finding::Granted);
+}
+
+#[tokio::test]
+async fn what_leaves_a_file_behind_is_tried_only_on_a_key_that_got_nothing_else() {
+    let sshd = Sshd::start();
+    let path = sshd.workshop.path("made");
+    let listen = Attempt::SocketListen { path: path.to_str().unwrap().to_owned() };
+
+    let findings = reach(&sshd, &[Attempt::Pty, listen.clone()]).await;
+    assert_eq!(findings[0].1, Finding::Granted);
+    assert!(matches!(findings[1].1, Finding::Unknown(_)));
+    assert!(!path.exists());
+
+    assert_eq!(reach(&sshd, &[listen]).await[0].1, Finding::Granted);
+    assert!(path.exists());
 }
