@@ -117,6 +117,14 @@ fn an_earlier_set_that_dnf_had_left_narrows_what_came_behind_its_back() {
     let drift = judge_since(Effective::default(), &reinstalled, &known);
     assert_eq!(lines(&drift), ["out-of-band a.x86_64 [1-1] !"]);
 
+    // Another build of the same name, version and time.
+    let mut rebuilt = broken(&["a-1-1.x86_64 @500"]);
+    if let Section::Seen(packages) = &mut rebuilt.packages {
+        packages.list[0].header_sha256 = "another";
+    }
+    let drift = judge_since(Effective::default(), &rebuilt, &known);
+    assert_eq!(lines(&drift), ["out-of-band a.x86_64 [1-1] !"]);
+
     // A set that was already broken then proves nothing.
     let drift = judge_since(Effective::default(), &now, &broken(&["a-1-1.x86_64 @500"]));
     assert_eq!(lines(&drift), ["out-of-band a.x86_64 [1-1] !", "out-of-band b.x86_64 [1-1] !"]);

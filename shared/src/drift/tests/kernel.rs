@@ -103,6 +103,12 @@ fn same_as_wants_the_running_kernels_version_release_and_arch() {
             &["kernel-mismatch kernel-devel.x86_64 (6.11.4-301.fc41.x86_64) [6.11.5-300.fc41]"],
         ),
         (
+            "a reboot would take it back to an older kernel",
+            &[("kernel-devel", "running-kernel")],
+            &["kernel-core-6.11.3-300.fc41.x86_64 install-only", "kernel-devel-6.11.3-300.fc41.x86_64 install-only"],
+            &["kernel-mismatch kernel-devel.x86_64 (6.11.4-301.fc41.x86_64) [6.11.3-300.fc41]"],
+        ),
+        (
             "a reboot would not help: the newest kernel runs",
             &[("kernel-devel", "running-kernel")],
             &[

@@ -77,3 +77,13 @@ fn the_running_kernel_is_not_taken_out_of_a_runner() {
         ["not-in-lock kernel-core.x86_64 [6.11.4-301.fc41] blocked:protected"]
     );
 }
+
+#[test]
+fn what_same_as_has_judged_is_not_missing_from_the_lock_as_well() {
+    let mut effective = closed(&["a-1-1.x86_64", "kernel-devel-6.11.3-300.fc41.x86_64"]);
+    effective.packages.insert(package_key("kernel-devel"), ruling("running-kernel"));
+    assert_eq!(
+        lines(&judge(effective, &runner(&["a-1-1.x86_64"]))),
+        ["kernel-mismatch kernel-devel.- (6.11.4-301.fc41.x86_64) []"]
+    );
+}

@@ -105,6 +105,12 @@ fn a_plain_name_is_satisfied_by_the_native_arch_or_noarch_and_binds_every_arch()
             &["missing glibc.- (*) []"],
         ),
         (
+            "of two foreign arches only the one without a rule of its own is wrong",
+            &[("a", "*"), ("a.i686", "*")],
+            &["a-1-1.i686", "a-1-1.aarch64"],
+            &["wrong-arch a.aarch64 (*) [1-1]"],
+        ),
+        (
             "missing with the arch of name.arch",
             &[("glibc", "*"), ("glibc.i686", ">= 2")],
             &["glibc-2.40-1.x86_64"],
@@ -213,6 +219,12 @@ fn install_only_packages_are_present_or_missing_never_ahead_or_behind() {
             &["missing kernel-core.x86_64 (= 6.11.5) [6.11.4-301.fc41]"],
         ),
         ("none there", &[("kernel-core", ">= 6.11")], &["bash-5-1.x86_64"], &["missing kernel-core.- (>= 6.11) []"]),
+        (
+            "an instance of a foreign arch does not make up for the native one",
+            &[("k", "= 2")],
+            &["k-1-1.x86_64 install-only", "k-2-1.i686 install-only"],
+            &["missing k.- (= 2) [1-1, 2-1]"],
+        ),
     ]);
 }
 
