@@ -58,7 +58,10 @@ impl Bridge {
         // The kernel clears a dead namespace when it has time; a runner that starts again does not wait for that.
         delete(&end)?;
         let process = process.to_string();
-        let pair = ["link", "add", &end, "type", "veth", "peer", "name", "eth0", "netns", &process];
+        // Always the same hardware address: the host remembers it for a while after the runner has stopped.
+        let address = format!("02:c5:00:00:{:02x}:{:02x}", self.number, index + 10);
+        let pair =
+            ["link", "add", &end, "type", "veth", "peer", "name", "eth0", "address", &address, "netns", &process];
         run(&mut host("ip", pair.map(AsRef::as_ref)))?;
         run(&mut host("ip", ["link", "set", &end, "master", &self.name(), "up"].map(AsRef::as_ref)))?;
         Ok(())
