@@ -8,7 +8,9 @@ pub mod fleet;
 pub mod lock;
 pub mod manifest;
 pub mod policy;
+pub mod proposal;
 pub mod report;
+pub mod transaction;
 pub mod waiver;
 pub mod why;
 
@@ -20,6 +22,7 @@ pub const SCHEMAS: &[(&str, &str)] = &[
     ("lock", include_str!("../schemas/lock-1.json")),
     ("manifest", include_str!("../schemas/manifest-1.json")),
     ("policy", include_str!("../schemas/policy-1.json")),
+    ("proposal", include_str!("../schemas/proposal-1.json")),
     ("waiver", include_str!("../schemas/waiver-1.json")),
     ("why", include_str!("../schemas/why-1.json")),
 ];

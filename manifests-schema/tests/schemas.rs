@@ -1,7 +1,7 @@
 //! The JSON Schemas in `schemas/` are those of the types.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-use countersign_manifests_schema::{error, fleet, lock, manifest, policy, report, waiver, why};
+use countersign_manifests_schema::{error, fleet, lock, manifest, policy, proposal, report, waiver, why};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -26,6 +26,7 @@ fn all() -> Vec<(String, Value)> {
         schema::<policy::PolicyFile>(policy::POLICY_SCHEMA),
         schema::<waiver::WaiverFile>(waiver::WAIVER_SCHEMA),
         schema::<report::DriftReport>(report::DRIFT_REPORT_SCHEMA),
+        schema::<proposal::Proposal>(proposal::PROPOSAL_SCHEMA),
         schema::<error::ErrorDocument>(error::ERROR_SCHEMA),
         schema::<why::WhyDocument>(why::WHY_SCHEMA),
     ]

@@ -153,6 +153,6 @@ pub struct Enroll {
 /// Options of `schema`.
 #[derive(Debug, Args)]
 pub struct Schema {
-    /// `fleet`, `manifest`, `lock`, `policy`, `waiver`, `drift-report`, `error`; without it the names are listed
+    /// `fleet`, `manifest`, `lock`, `policy`, `waiver`, `drift-report`, `proposal`, `error`; without it the names are listed
     pub name: Option<String>,
 }
