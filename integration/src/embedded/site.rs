@@ -57,7 +57,7 @@ impl Default for Tuning {
 impl Site {
     /// Writes a new site into `dir`, which must be empty or absent, with canonical in `dir/canonical.git` and reached
     /// by `canonical_url`. `packages` is what the machines were set up with:
-    /// the manifests name those that a person asked for. `now` (Unix seconds) dates the commits: a month ago.
+    /// the manifests name those that a person asked for. `now` (Unix seconds) dates the commit: seven months ago, before the machines were set up.
     pub fn write(
         dir: &Path,
         canonical_url: &str,
@@ -76,7 +76,7 @@ impl Site {
         let canonical = dir.join("canonical.git");
         let files = canonical_files(runners, packages)?;
         const MONTH: i64 = 30 * 86_400;
-        let commit = commit_all(&canonical, &person_key(), &files, now - 6 * MONTH)
+        let commit = commit_all(&canonical, &person_key(), &files, now - 7 * MONTH)
             .context("cannot make the canonical repository")?;
 
         let site = Self { config: dir.join("observer.toml"), reports: dir.join("report"), canonical, commit };

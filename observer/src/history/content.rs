@@ -31,7 +31,7 @@ fn sections(record: &str) -> impl Iterator<Item = &str> {
         }
         let mut end = 0;
         loop {
-            end = match rest[end..].find('\n') {
+            end = match memchr::memchr(b'\n', &rest.as_bytes()[end..]) {
                 None => rest.len(),
                 Some(newline) => end + newline + 1,
             };

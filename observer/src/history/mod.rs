@@ -24,6 +24,7 @@ pub const FILE: &str = "history.sqlite";
 /// Raised with every change of the tables.
 const FORMAT: i64 = 1;
 
+// Tables with long values have row ids: without, SQLite reads whole rows to compare keys on the way through the tree.
 const TABLES: &str = "
 CREATE TABLE run (
     id INTEGER PRIMARY KEY,
@@ -37,10 +38,10 @@ CREATE TABLE run (
     unjudged TEXT
 ) STRICT;
 CREATE TABLE content (
-    digest BLOB PRIMARY KEY,
+    digest BLOB NOT NULL PRIMARY KEY,
     size INTEGER NOT NULL,
     lz4 BLOB NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE TABLE observation (
     run INTEGER NOT NULL REFERENCES run(id) ON DELETE CASCADE,
     runner TEXT NOT NULL,
@@ -52,7 +53,7 @@ CREATE TABLE observation (
     error_message TEXT,
     recipe BLOB,
     PRIMARY KEY (runner, run)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX observation_run ON observation(run);
 CREATE TABLE part (
     runner TEXT NOT NULL,
@@ -68,7 +69,7 @@ CREATE TABLE drift (
     items TEXT NOT NULL,
     footprint TEXT,
     PRIMARY KEY (runner, run)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX drift_run ON drift(run);
 CREATE TABLE count (
     run INTEGER NOT NULL REFERENCES run(id) ON DELETE CASCADE,
@@ -136,7 +137,8 @@ impl Store {
         };
         let db = Connection::open(&path).map_err(sqlite("cannot open"))?;
         db.execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000;
+            "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
+             PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000;
              PRAGMA cache_size = -4096; PRAGMA journal_size_limit = 16777216;",
         )
         .map_err(sqlite("cannot set up"))?;

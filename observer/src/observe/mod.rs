@@ -36,6 +36,9 @@ pub struct Tally {
     pub running: usize,
 }
 
+/// Rows in one transaction: each transaction writes the same inner pages again.
+const SAVED_TOGETHER: usize = 8;
+
 /// What asking needs: who we are, and how patient.
 pub struct Asker<'c> {
     config: &'c Config,
@@ -57,8 +60,8 @@ impl<'c> Asker<'c> {
         Self { config, connector, targets }
     }
 
-    /// Asks every runner and stores each row as it comes. `look` sees each row before it is stored, and may turn an
-    /// answer into a failure.
+    /// Asks every runner and stores the rows as they come, some at a time. `look` sees each row before it is stored,
+    /// and may turn an answer into a failure.
     pub async fn fleet<'q>(
         &self,
         store: &mut Store,
@@ -70,6 +73,7 @@ impl<'c> Asker<'c> {
         let mut tally = Tally::default();
         let mut waiting = questions.into_iter();
         let mut asked = futures_util::stream::FuturesUnordered::new();
+        let mut unsaved = Vec::with_capacity(SAVED_TOGETHER);
         loop {
             while asked.len() < self.config.ssh.parallel
                 && let Some(question) = waiting.next()
@@ -88,8 +92,13 @@ impl<'c> Asker<'c> {
             } else {
                 tracing::info!(runner = runner.name, "observed");
             }
-            store.save(run, std::slice::from_ref(&outcome))?;
+            unsaved.push(outcome);
+            if unsaved.len() == SAVED_TOGETHER {
+                store.save(run, &unsaved)?;
+                unsaved.clear();
+            }
         }
+        store.save(run, &unsaved)?;
         Ok(tally)
     }
 

@@ -52,8 +52,13 @@ pub(super) enum Close<'a> {
 impl<'a> Frame<'a> {
     /// Payload lines without their leading space, with their line numbers in the record.
     pub(super) fn lines(&self) -> impl Iterator<Item = (usize, &'a str)> {
-        let first = self.line;
-        self.payload.split_terminator('\n').enumerate().map(move |(index, line)| (first + index, &line[1..]))
+        let (mut number, mut rest) = (self.line, self.payload);
+        std::iter::from_fn(move || {
+            let end = memchr::memchr(b'\n', rest.as_bytes())?;
+            let line = (number, &rest[1..end]);
+            (number, rest) = (number + 1, &rest[end + 1..]);
+            Some(line)
+        })
     }
 }
 
@@ -70,7 +75,7 @@ pub fn open(bytes: Vec<u8>, nonce: &Nonce) -> Result<String, Failure> {
     let Some(rest) = text.strip_prefix(header.as_str()) else {
         return Err(judge_start(&text, &header));
     };
-    if let Some(byte) = rest.bytes().find(|b| (*b < b' ' && *b != b'\n' && *b != b'\t') || *b == 0x7f) {
+    if let Some(byte) = first_control(rest) {
         return Err(garbage(format!("the control character {byte:#04x}")));
     }
     let bye = format!("\nbye {nonce}\n");
@@ -88,6 +93,15 @@ pub fn open(bytes: Vec<u8>, nonce: &Nonce) -> Result<String, Failure> {
         return Err(changing());
     }
     Ok(text)
+}
+
+/// The first control character that is neither a line break nor a tab.
+fn first_control(text: &str) -> Option<u8> {
+    // No branches: the compiler then looks at many bytes at once.
+    let is_control = |b: &u8| ((*b < b' ') & (*b != b'\n') & (*b != b'\t')) | (*b == 0x7f);
+    let mut chunks = text.as_bytes().chunks(4096);
+    let chunk = chunks.find(|chunk| chunk.iter().fold(false, |found, b| found | is_control(b)))?;
+    chunk.iter().copied().find(is_control)
 }
 
 /// Judges an answer that does not begin with its header.
@@ -122,7 +136,7 @@ pub(super) fn sections(record: &str) -> Result<Vec<Frame<'_>>, Failure> {
     let mut number = 0;
     while at < record.len() {
         number += 1;
-        let Some(length) = record[at..].find('\n') else {
+        let Some(length) = memchr::memchr(b'\n', &record.as_bytes()[at..]) else {
             return Err(truncated(record.len()));
         };
         if length > LINE_MAX {
