@@ -1,7 +1,7 @@
 //! How an observation differs from the manifest in force. Pure: two values in, a list out.
 //!
 //! The way of one runner: [`Compiled`] (the manifest, prepared once for all runners that share it) and an
-//! [`Observation`] go into [`drift`]; out comes a [`Drift`]. Each file judges one thing:
+//! [`Observation`](crate::observation::Observation) go into [`drift`]; out comes a [`Drift`]. Each file judges one thing:
 //!
 //! | file | codes | rule |
 //! |---|---|---|

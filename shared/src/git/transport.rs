@@ -1,6 +1,6 @@
 //! Starts the git CLI: the only place in the observer's graph that starts a program.
 //!
-//! What may be run is a closed list ([`Verb`]), with an environment built from nothing and a configuration of our own.
+//! What may be run is a closed list (`Verb`), with an environment built from nothing and a configuration of our own.
 //! A command that does not end in time is ended with everything that it started.
 
 use super::error::GitError;
