@@ -1,6 +1,6 @@
 //! Which commit of canonical made an item drift. SPEC 3 `since` (b).
 
-use countersign_shared::drift::{Compiled, Drift, Item, drift};
+use countersign_shared::drift::{Code, Compiled, Drift, Item, drift};
 use countersign_shared::observation::Observation;
 use std::sync::Arc;
 
@@ -82,7 +82,9 @@ fn has(drift: &Drift, item: &Item) -> bool {
         } else {
             other.code == item.code && other.arch == item.arch
         };
-        let same_host_item = item.package.is_some() || other.seen == item.seen;
+        // A repository that should be enabled is told by what is wanted alone.
+        let same_wanted = item.code != Code::RepoDisabled || other.wanted == item.wanted;
+        let same_host_item = item.package.is_some() || (other.seen == item.seen && same_wanted);
         other.package == item.package && same_kind && same_host_item
     })
 }

@@ -351,3 +351,47 @@ fn what_the_runner_does_not_date_was_so_when_it_was_last_judged() {
         assert_eq!(found[0].as_ref().map(|change| change.commit.as_str()), expected, "{judged_by}");
     }
 }
+
+#[test]
+fn other_drift_of_the_same_package_or_host_is_not_the_same_drift() {
+    let with = |change: &dyn Fn(&mut Effective)| {
+        let mut effective = Effective::default();
+        change(&mut effective);
+        Arc::new(Compiled::new(Arc::new(effective)).unwrap())
+    };
+    let rule = |effective: &mut Effective, spec: &str, from: &str| {
+        let key = PackageKey { name: "a".to_owned(), arch: None };
+        let rule = Rule::Present(VersionSpec::parse(spec).unwrap());
+        let from = vec![from.to_owned()];
+        effective.packages.insert(key, Ruling { rule, from, reason: None, place: Place::default() });
+    };
+    let repos = |effective: &mut Effective, id: &str| effective.host.repositories = vec![id.to_owned()];
+    // Now, before, and whether the commit of now made it drift.
+    let rows = [
+        ("another repository", with(&|e| repos(e, "x")), with(&|e| repos(e, "y")), true),
+        ("the same repository", with(&|e| repos(e, "x")), with(&|e| repos(e, "x")), false),
+        ("version, origin before", with(&|e| rule(e, "= 1", "fedora")), with(&|e| rule(e, "= 2", "updates")), true),
+        ("origin, version before", with(&|e| rule(e, "= 2", "updates")), with(&|e| rule(e, "= 1", "fedora")), true),
+        (
+            "version, another version before",
+            with(&|e| rule(e, "= 1", "fedora")),
+            with(&|e| rule(e, "= 3", "fedora")),
+            false,
+        ),
+    ];
+    for (story, now, before, expected) in rows {
+        let mut seen = observation(100);
+        if let Section::Seen(packages) = &mut seen.packages {
+            packages.list[0].from_repo = "fedora";
+        }
+        let items = drift(&now, &seen).unwrap().items;
+        assert_eq!(items.len(), 1, "{story}");
+        let version = |commit: &str, at, manifest| Version {
+            change: SpecChange { commit: commit.to_owned(), at },
+            manifest: Some(manifest),
+        };
+        let list = vec![version("c2", 200, now), version("c1", 50, before)];
+        let found = changes(&items, &seen, &Versions { list, complete: true }, 100);
+        assert_eq!(found[0].is_some(), expected, "{story}");
+    }
+}

@@ -163,3 +163,30 @@ fn new_drift_in_or_after_our_own_application_is_self_inflicted() {
         assert_eq!(told.codes(), [""; 0], "{what}, made by canonical");
     }
 }
+
+#[test]
+fn drift_that_no_rule_ended_is_not_followed() {
+    let gone = |key: Key, rule: RuleChange| story(footprint(0, &[], &[rule]), vec![footprint(1, &[key], &[])]);
+    let rule = || change("a", Some("= 1"), Some("= 2"));
+    assert_eq!(gone(key("out-of-band", Some("a"), &["2-1"]), rule()).codes(), [""; 0], "dnf has taken it over");
+
+    let mut unread = gone(key("unlisted", Some("a"), &["2-1"]), change("[unlisted]", Some("x"), Some("y")));
+    unread.now.unjudged = vec!["unlisted".to_owned()];
+    assert_eq!(unread.codes(), [""; 0], "it was not judged");
+
+    // `a-2-1` was there for another kernel.
+    let mut mismatch = key("kernel-mismatch", Some("a"), &["2-1"]);
+    mismatch.wanted = Some("6.10.0-1.fc41.x86_64".to_owned());
+    assert_eq!(gone(mismatch.clone(), rule()).codes(), [""; 0], "it was rebooted");
+    mismatch.wanted = Some("6.11.4-301.fc41.x86_64".to_owned());
+    assert_eq!(gone(mismatch, rule()).codes(), ["spec-follows-drift"]);
+}
+
+#[test]
+fn waived_drift_is_never_self_inflicted() {
+    let mut told = story(footprint(0, &[key("ahead", Some("a"), &["2-1"])], &[]), vec![]);
+    told.receipts = vec![Receipt { id: "r1".to_owned(), started: NOW - 60, finished: NOW - 40, packages: Vec::new() }];
+    assert_eq!(told.codes(), ["self-inflicted"]);
+    told.assessment.items[0].waived = Some(Waived { until: "2026-12-31".to_owned(), owner: "ada".to_owned() });
+    assert_eq!(told.codes(), [""; 0]);
+}

@@ -35,6 +35,9 @@ fn a_history_that_does_not_continue_the_known_one_has_a_gap() {
         told.observation.history = Section::Seen(History { entries: transactions(now) });
         let expected: &[&str] = if found { &["history-gap"] } else { &[] };
         assert_eq!(told.codes(), expected, "{what}");
+        if what == "it ends earlier" {
+            assert_eq!(told.watch()[0].1, "dnf's history ends before its transaction 7, which was there before");
+        }
     }
     // Not read now, or never read before: nothing is known of a gap.
     let known = Footprint { history: mark(before), ..footprint(1, &[], &[]) };
