@@ -44,6 +44,10 @@ pub struct RunnerReport {
     pub warm: bool,
     /// Sorted by package, arch, code.
     pub drift: Vec<DriftItem>,
+    /// Parts of the judgement that did not take place because a section of the observation failed: neither drift nor
+    /// clean.
+    #[serde(default)]
+    pub unjudged: Vec<Notice>,
     /// sha256 of the runner's proposal.
     pub proposal: Option<String>,
 }

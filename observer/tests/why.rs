@@ -113,6 +113,7 @@ fn report(drift: Vec<DriftItem>, error: Option<Notice>) -> RunnerReport {
         packages: 2,
         warm: false,
         drift,
+        unjudged: Vec::new(),
         proposal: None,
     }
 }

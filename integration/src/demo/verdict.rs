@@ -107,6 +107,7 @@ mod tests {
                 packages: 0,
                 warm: false,
                 drift: chapter.found.iter().map(item).collect(),
+                unjudged: Vec::new(),
                 proposal: None,
             })
             .collect();

@@ -60,8 +60,6 @@ pub(super) struct Rows<'a> {
     accepted: BTreeMap<(String, String), Vec<String>>,
     /// One per runner seen so far.
     pub(super) runners: Vec<RunnerReport>,
-    /// Sections that were not judged on runners that were observed.
-    pub(super) unjudged: BTreeMap<String, Vec<Notice>>,
     /// What is kept of each runner.
     pub(super) footprints: BTreeMap<String, Footprint>,
     /// What the sequence guard found on single runners.
@@ -96,7 +94,6 @@ impl<'a> Rows<'a> {
             spread: Spread::default(),
             accepted: BTreeMap::new(),
             runners: Vec::with_capacity(loaded.canonical.fleet.runners.len()),
-            unjudged: BTreeMap::new(),
             footprints: BTreeMap::new(),
             findings: Vec::new(),
         })
@@ -116,6 +113,7 @@ impl<'a> Rows<'a> {
             packages: 0,
             warm: false,
             drift: Vec::new(),
+            unjudged: Vec::new(),
             proposal: None,
         };
         match (believed, &outcome.answer) {
@@ -132,9 +130,7 @@ impl<'a> Rows<'a> {
                 if believed.known {
                     self.spread.note(&runner.name, &row.drift);
                 }
-                if !believed.assessment.unjudged.is_empty() {
-                    self.unjudged.insert(runner.name.clone(), believed.assessment.unjudged);
-                }
+                row.unjudged = believed.assessment.unjudged;
                 self.footprints.insert(runner.name.clone(), believed.footprint);
                 self.findings.extend(believed.findings);
             }

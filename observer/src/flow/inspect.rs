@@ -121,8 +121,7 @@ pub async fn preview(desk: Desk, reference: &str, all: bool, screen: Screen) -> 
         runners: rows.runners,
     };
     crate::report::put_in_order(&mut report);
-    let mut context = tell::context(&desk, &loaded, &run, &report)?;
-    context.unjudged = rows.unjudged;
+    let context = tell::context(&desk, &loaded, &run, &report)?;
     Ok(tell::done(&report, &context, all, screen))
 }
 

@@ -156,11 +156,7 @@ async fn ask(
 
 /// What is stored beside the report, taken out of the rows.
 fn extras(loaded: &LoadedCanonical, rows: &mut Rows<'_>) -> Extras {
-    Extras {
-        canonical_at: loaded.committed_at,
-        footprints: std::mem::take(&mut rows.footprints),
-        unjudged: std::mem::take(&mut rows.unjudged),
-    }
+    Extras { canonical_at: loaded.committed_at, footprints: std::mem::take(&mut rows.footprints) }
 }
 
 /// Puts the report together and stores it.

@@ -31,7 +31,12 @@ pub(super) fn context(
         owners,
         trend: desk.store.trend(TREND)?,
         previous: earlier.map(|earlier| PreviousRun::between(&earlier, report)),
-        unjudged: desk.store.unjudged(run)?,
+        unjudged: report
+            .runners
+            .iter()
+            .filter(|r| !r.unjudged.is_empty())
+            .map(|r| (r.name.clone(), r.unjudged.clone()))
+            .collect(),
     })
 }
 

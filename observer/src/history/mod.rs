@@ -34,8 +34,7 @@ CREATE TABLE run (
     reported INTEGER,
     canonical_commit TEXT,
     canonical_at INTEGER,
-    report BLOB,
-    unjudged TEXT
+    report BLOB
 ) STRICT;
 CREATE TABLE content (
     digest BLOB NOT NULL PRIMARY KEY,

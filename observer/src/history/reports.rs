@@ -2,7 +2,7 @@
 
 use super::{HistoryError, Run, Store};
 use crate::guard::Footprint;
-use countersign_manifests_schema::report::{DriftItem, DriftReport, Notice, Status};
+use countersign_manifests_schema::report::{DriftItem, DriftReport, Status};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, params};
 use std::collections::BTreeMap;
@@ -27,8 +27,6 @@ pub struct Extras {
     pub canonical_at: i64,
     /// What is kept of each runner for the sequence guard.
     pub footprints: BTreeMap<String, Footprint>,
-    /// Sections that were not judged, by runner.
-    pub unjudged: BTreeMap<String, Vec<Notice>>,
 }
 
 /// One run in the trend.
@@ -62,7 +60,6 @@ impl Store {
         let failed = |e| HistoryError::Query("written", e);
         let json = |e: serde_json::Error| HistoryError::Damaged(e.to_string());
         let lz4 = lz4_flex::block::compress_prepend_size(&serde_json::to_vec(report).map_err(json)?);
-        let unjudged = serde_json::to_string(&extras.unjudged).map_err(json)?;
         let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
         let tx = self.db.transaction().map_err(failed)?;
         tx.execute("DELETE FROM drift WHERE run = ?1", [run.id]).map_err(failed)?;
@@ -89,8 +86,8 @@ impl Store {
             }
         }
         tx.execute(
-            "UPDATE run SET reported = ?2, canonical_commit = ?3, canonical_at = ?4, report = ?5, unjudged = ?6 WHERE id = ?1",
-            params![run.id, now.as_second(), report.canonical_commit, extras.canonical_at, lz4, unjudged],
+            "UPDATE run SET reported = ?2, canonical_commit = ?3, canonical_at = ?4, report = ?5 WHERE id = ?1",
+            params![run.id, now.as_second(), report.canonical_commit, extras.canonical_at, lz4],
         )
         .map_err(failed)?;
         tx.commit().map_err(failed)
@@ -119,19 +116,6 @@ impl Store {
             [run.id],
         )?;
         earlier.map_or(Ok(None), |earlier| self.report(&earlier))
-    }
-
-    /// What was not judged in a run, by runner.
-    pub fn unjudged(&self, run: &Run) -> Result<BTreeMap<String, Vec<Notice>>, HistoryError> {
-        let json: Option<String> = self
-            .db
-            .query_row("SELECT unjudged FROM run WHERE id = ?1", [run.id], |row| row.get(0))
-            .optional()
-            .map_err(|e| HistoryError::Query("read", e))?
-            .flatten();
-        json.map_or(Ok(BTreeMap::new()), |json| {
-            serde_json::from_str(&json).map_err(|e| HistoryError::Damaged(e.to_string()))
-        })
     }
 
     /// What was said about a runner in the last run before `run` that observed it.

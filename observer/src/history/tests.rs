@@ -54,6 +54,7 @@ fn report(run: &Run, runners: &[(&str, Status, Vec<DriftItem>)]) -> DriftReport 
                 packages: 1,
                 warm: false,
                 drift: drift.clone(),
+                unjudged: Vec::new(),
                 proposal: None,
             })
             .collect(),

@@ -49,6 +49,7 @@ pub(crate) fn observed(name: &str, group: &str, drift: Vec<DriftItem>) -> Runner
         packages: 1_846,
         warm: false,
         drift,
+        unjudged: Vec::new(),
         proposal: None,
     }
 }
