@@ -1,7 +1,8 @@
 //! What the observer and the actuator both need, and nothing that can change a runner.
 //!
 //! The way of the data is the way of the modules: [`observation`] (what a runner was seen to be), [`manifest`] (what
-//! it should be), [`drift`] (the difference). Identity comes first: [`nevra`], [`evr`].
+//! it should be), [`drift`] (the difference), [`proposal`] (the closed transaction that would remove it).
+//! Identity comes first: [`nevra`], [`evr`].
 //! Everything in here is pure, except the `git` and `ssh` features, which read.
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test may stop at the first surprise"))]
 
@@ -17,6 +18,7 @@ pub mod git;
 pub mod manifest;
 pub mod nevra;
 pub mod observation;
+pub mod proposal;
 #[cfg(feature = "ssh")]
 pub mod ssh;
 pub mod terminal;

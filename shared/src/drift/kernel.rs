@@ -9,7 +9,7 @@ use crate::observation::{Kernel, Package};
 
 /// `uname -r`, taken apart as far as it can be.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Running<'x> {
+pub(crate) struct Running<'x> {
     /// `uname -r` as it is.
     pub(super) release: &'x str,
     /// `version-release`, without arch and `+variant`; the whole text for kernels that no package brought.
@@ -19,7 +19,7 @@ pub(super) struct Running<'x> {
 }
 
 impl<'x> Running<'x> {
-    pub(super) fn new(kernel: &Kernel<'x>) -> Self {
+    pub(crate) fn new(kernel: &Kernel<'x>) -> Self {
         let release = kernel.release;
         // A version may have a `+` of its own; a variant follows the architecture.
         let (bare, variant) = match release.rsplit_once('+') {
@@ -35,7 +35,7 @@ impl<'x> Running<'x> {
 
     /// Whether the instance is of the running kernel's version, release and arch; `noarch` packages have no arch to
     /// compare.
-    pub(super) fn is(&self, package: &Package<'_>) -> bool {
+    pub(crate) fn is(&self, package: &Package<'_>) -> bool {
         self.arch.is_some_and(|arch| package.nevra.arch == arch || package.nevra.arch == "noarch")
             && is_version_release(&package.nevra.evr, self.version_release)
     }

@@ -23,7 +23,7 @@ mod compiled;
 mod finding;
 mod host;
 mod judge;
-mod kernel;
+pub(crate) mod kernel;
 mod lock;
 mod origin;
 mod since;
@@ -31,7 +31,7 @@ mod unlisted;
 mod version;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use compiled::{CompileError, Compiled};
 pub use judge::{drift, drift_since};

@@ -56,7 +56,7 @@ impl Effective {
 }
 
 /// Sorts by itself: whether `serde_json` keeps insertion order depends on features that others may switch on.
-fn write_sorted(value: &Value, out: &mut String) {
+pub(crate) fn write_sorted(value: &Value, out: &mut String) {
     match value {
         Value::Object(map) => {
             let mut keys: Vec<&String> = map.keys().collect();

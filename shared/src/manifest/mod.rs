@@ -2,7 +2,7 @@
 
 pub mod approvers;
 pub mod canonical;
-mod digest;
+pub(crate) mod digest;
 pub mod effective;
 pub mod file;
 pub mod findings;

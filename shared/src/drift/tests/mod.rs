@@ -8,7 +8,7 @@ mod lock;
 mod origin;
 mod properties;
 mod since;
-mod story;
+pub(crate) mod story;
 mod unjudged;
 mod unlisted;
 mod version;

@@ -12,12 +12,12 @@ use crate::observation::{
 use std::sync::Arc;
 
 /// dnf's digest of the set in every story, unless it tells otherwise.
-pub(super) const DIGEST: &str = "00000000000000000000000000000000000000000000000000000000000000aa";
+pub(crate) const DIGEST: &str = "00000000000000000000000000000000000000000000000000000000000000aa";
 /// The time of every observation.
-pub(super) const NOW: i64 = 1_000_000;
+pub(crate) const NOW: i64 = 1_000_000;
 
 /// A manifest of `key = rule` lines; `running-kernel` is `same-as`.
-pub(super) fn manifest(rules: &[(&str, &str)]) -> Effective {
+pub(crate) fn manifest(rules: &[(&str, &str)]) -> Effective {
     let mut effective = Effective::default();
     for (key, text) in rules {
         effective.packages.insert(package_key(key), ruling(text));
@@ -25,14 +25,14 @@ pub(super) fn manifest(rules: &[(&str, &str)]) -> Effective {
     effective
 }
 
-pub(super) fn package_key(key: &str) -> PackageKey {
+pub(crate) fn package_key(key: &str) -> PackageKey {
     match key.rsplit_once('.') {
         Some((name, arch)) if is_known_arch(arch) => PackageKey { name: name.to_owned(), arch: Some(arch.to_owned()) },
         _ => PackageKey { name: key.to_owned(), arch: None },
     }
 }
 
-pub(super) fn ruling(text: &str) -> Ruling {
+pub(crate) fn ruling(text: &str) -> Ruling {
     let rule = match text {
         "absent" => Rule::Absent(None),
         "allowed" => Rule::Allowed,
@@ -45,7 +45,7 @@ pub(super) fn ruling(text: &str) -> Ruling {
     Ruling { rule, from: Vec::new(), reason: None, place: Place::default() }
 }
 
-pub(super) fn closed(lines: &[&str]) -> Effective {
+pub(crate) fn closed(lines: &[&str]) -> Effective {
     Effective {
         lock: Some(Lock {
             file: "locks/x.toml".to_owned(),
@@ -59,7 +59,7 @@ pub(super) fn closed(lines: &[&str]) -> Effective {
 
 /// One instance: a NEVRA, then words `user`, `group`, `dep`, `weak`, `clean`, `ext`, `unknown`, `install-only`, `@TIME`,
 /// `from=`, `vendor=`, `key=`. Without words it is a dependency, installed by dnf long ago.
-pub(super) fn package(line: &'static str) -> Package<'static> {
+pub(crate) fn package(line: &'static str) -> Package<'static> {
     let mut words = line.split_whitespace();
     let nevra = Nevra::parse(words.next().unwrap()).unwrap();
     let mut package = Package {
@@ -100,7 +100,7 @@ pub(super) fn package(line: &'static str) -> Package<'static> {
 }
 
 /// A runner with these instances, seen completely, as dnf left it.
-pub(super) fn runner(lines: &[&'static str]) -> Observation<'static> {
+pub(crate) fn runner(lines: &[&'static str]) -> Observation<'static> {
     let mut list: Vec<Package<'static>> = lines.iter().map(|line| package(line)).collect();
     list.sort_by(|a, b| a.nevra.cmp(&b.nevra));
     Observation {
@@ -130,7 +130,7 @@ pub(super) fn runner(lines: &[&'static str]) -> Observation<'static> {
 }
 
 /// A transaction of `alice`; changes are `+NEVRA` or `-NEVRA`. An end of 0 was killed.
-pub(super) fn entry(
+pub(crate) fn entry(
     id: u64,
     (begin, end): (i64, i64),
     rpmdb_end: &'static str,
@@ -151,27 +151,27 @@ pub(super) fn entry(
     }
 }
 
-pub(super) fn history(entries: Vec<HistoryEntry<'static>>) -> Section<History<'static>> {
+pub(crate) fn history(entries: Vec<HistoryEntry<'static>>) -> Section<History<'static>> {
     Section::Seen(History { entries })
 }
 
-pub(super) fn failed<T>(code: &str) -> Section<T> {
+pub(crate) fn failed<T>(code: &str) -> Section<T> {
     Section::Failed(Failure::new(code, "as told"))
 }
 
-pub(super) fn judge(effective: Effective, observation: &Observation<'_>) -> Drift {
+pub(crate) fn judge(effective: Effective, observation: &Observation<'_>) -> Drift {
     let compiled = Compiled::new(Arc::new(effective)).unwrap();
     drift(&compiled, observation).unwrap()
 }
 
-pub(super) fn judge_since(effective: Effective, observation: &Observation<'_>, earlier: &Observation<'_>) -> Drift {
+pub(crate) fn judge_since(effective: Effective, observation: &Observation<'_>, earlier: &Observation<'_>) -> Drift {
     let compiled = Compiled::new(Arc::new(effective)).unwrap();
     drift_since(&compiled, observation, Some(earlier)).unwrap()
 }
 
 /// `code name.arch (wanted) [seen, seen]`, then `!` when nothing is remediable and `blocked:CODE`. A null arch is `-`,
 /// a host item has no name.
-pub(super) fn line(item: &Item) -> String {
+pub(crate) fn line(item: &Item) -> String {
     let mut text = item.code.to_string();
     if let Some(package) = &item.package {
         text += &format!(" {package}.{}", item.arch.as_deref().unwrap_or("-"));
@@ -189,16 +189,16 @@ pub(super) fn line(item: &Item) -> String {
     text
 }
 
-pub(super) fn lines(drift: &Drift) -> Vec<String> {
+pub(crate) fn lines(drift: &Drift) -> Vec<String> {
     drift.items.iter().map(line).collect()
 }
 
 /// One row of a table: what is told, rules, instances, drift.
-pub(super) type Row =
+pub(crate) type Row =
     (&'static str, &'static [(&'static str, &'static str)], &'static [&'static str], &'static [&'static str]);
 
 /// Judges every row; all that differ are shown.
-pub(super) fn check(rows: &[Row]) {
+pub(crate) fn check(rows: &[Row]) {
     let mut wrong = Vec::new();
     for (story, rules, instances, expected) in rows {
         let is = lines(&judge(manifest(rules), &runner(instances)));
@@ -210,13 +210,13 @@ pub(super) fn check(rows: &[Row]) {
 }
 
 /// `since` and `by` of the only item.
-pub(super) fn origin(drift: &Drift) -> (Option<i64>, Option<String>) {
+pub(crate) fn origin(drift: &Drift) -> (Option<i64>, Option<String>) {
     assert_eq!(drift.items.len(), 1, "{:?}", lines(drift));
     let item = &drift.items[0];
     (item.since, item.by.as_ref().map(|by| by.command.clone()))
 }
 
 /// Epoch 0.
-pub(super) fn evr<'a>(version: &'a str, release: &'a str) -> Evr<'a> {
+pub(crate) fn evr<'a>(version: &'a str, release: &'a str) -> Evr<'a> {
     Evr::new(0, version, release).unwrap()
 }

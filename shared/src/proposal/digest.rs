@@ -1,0 +1,56 @@
+//! What a proposal is bound to on the machine. SPEC 5.
+
+use super::hex;
+use crate::observation::{Package, Reason};
+use countersign_manifests_schema::transaction;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+
+/// sha256 over the sorted unique lines `name\tepoch\tversion\trelease\tarch\tsha256header\treason\n` in C order, then
+/// `arch\n`, then `configuration\n`: the native arch, and the digest of the configuration of repositories and dnf and
+/// of the version locks.
+pub fn base_digest(packages: &[Package<'_>], arch: &str, configuration: &str) -> String {
+    let lines: BTreeSet<String> = packages
+        .iter()
+        .map(|package| {
+            let (name, evr, arch) = (package.nevra.name, package.nevra.evr, package.nevra.arch);
+            let reason = reason(package.reason).as_str();
+            format!(
+                "{name}\t{}\t{}\t{}\t{arch}\t{}\t{reason}\n",
+                evr.epoch, evr.version, evr.release, package.header_sha256
+            )
+        })
+        .collect();
+    let mut digest = Sha256::new();
+    for line in lines {
+        digest.update(line);
+    }
+    digest.update(format!("{arch}\n{configuration}\n"));
+    hex(&digest.finalize())
+}
+
+/// An observed reason in the words of dnf5.
+pub(super) fn reason(reason: Reason) -> transaction::Reason {
+    match reason {
+        Reason::User => transaction::Reason::User,
+        Reason::Group => transaction::Reason::Group,
+        Reason::Dependency => transaction::Reason::Dependency,
+        Reason::WeakDependency => transaction::Reason::WeakDependency,
+        Reason::Clean => transaction::Reason::Clean,
+        Reason::External => transaction::Reason::ExternalUser,
+        Reason::Unknown => transaction::Reason::None,
+    }
+}
+
+/// A reason of dnf5 as it will be observed.
+pub(super) fn observed(reason: transaction::Reason) -> Reason {
+    match reason {
+        transaction::Reason::User => Reason::User,
+        transaction::Reason::Group => Reason::Group,
+        transaction::Reason::Dependency => Reason::Dependency,
+        transaction::Reason::WeakDependency => Reason::WeakDependency,
+        transaction::Reason::Clean => Reason::Clean,
+        transaction::Reason::ExternalUser => Reason::External,
+        transaction::Reason::None => Reason::Unknown,
+    }
+}

@@ -1,0 +1,7 @@
+//! Tables and properties over the way from drift to a README.
+
+mod judged;
+mod readme;
+mod remedies;
+mod sealing;
+mod story;
