@@ -251,3 +251,67 @@ fn a_shell_that_talks_is_noticed() {
     let failure = key.observe(runner, &[], &Tokens::default()).unwrap_err();
     assert_eq!(failure.code, "no-probe", "{}", failure.message);
 }
+
+#[test]
+fn a_set_that_changes_while_the_probe_looks_is_looked_at_again_and_then_given_up() {
+    let Some(_turn) = turn("a_set_that_changes_while_the_probe_looks_is_looked_at_again_and_then_given_up") else {
+        return;
+    };
+    let lab = Lab::up(&LabConfig::new([("five", Base::Dnf5)])).unwrap();
+    let runner = lab.runner("five");
+    let key = Key::enrolled(runner);
+    // The probe asks sudo after it has read the packages, and before it reads them again.
+    runner.sh("mv /usr/bin/sudo /usr/bin/sudo.real; mkfifo /run/here /run/go; chmod 666 /run/here /run/go").unwrap();
+    let stop = "#!/bin/sh\necho here >/run/here\nread -r word </run/go\nexec /usr/bin/sudo.real \"$@\"\n";
+    runner.write("/usr/bin/sudo", stop, 0o755).unwrap();
+    let meanwhile =
+        |change: &str| runner.sh(&format!("read -r word </run/here; {change}; echo go >/run/go")).map(drop).unwrap();
+    let install = "rpm -i --nodeps $(ls /srv/lab/*/strace-6.11-*.rpm | head -n 1)";
+    let look = |first: &str, second: &str| {
+        std::thread::scope(|scope| {
+            let observation = scope.spawn(|| key.observe(runner, &[], &Tokens::default()));
+            meanwhile(first);
+            meanwhile(second);
+            observation.join().unwrap()
+        })
+    };
+    let record = look(install, ":").unwrap();
+    let seen = Observation::parse(&record, 0).unwrap();
+    assert!(seen.packages.seen().unwrap().list.iter().any(|p| p.nevra.name == "strace"));
+    let failure = look("rpm -e strace", install).unwrap_err();
+    assert_eq!(failure.code, "changing", "{}", failure.message);
+}
+
+#[test]
+fn selinux_and_its_denials_are_read_where_they_can_be() {
+    let Some(_turn) = turn("selinux_and_its_denials_are_read_where_they_can_be") else {
+        return;
+    };
+    let lab = Lab::up(&LabConfig::new([("five", Base::Dnf5)])).unwrap();
+    let runner = lab.runner("five");
+    let key = Key::enrolled(runner);
+    let record = key.observe(runner, &[], &Tokens::default()).unwrap();
+    let seen = Observation::parse(&record, 0).unwrap();
+    assert_eq!(seen.selinux.seen(), Some(&"disabled"));
+    assert_eq!(seen.avc.failure().unwrap().code, "unreadable");
+    let booted = seen.kernel.seen().unwrap().booted;
+
+    let denial =
+        |at: i64, kind: &str| format!("type={kind} msg=audit({at}.123:45): avc:  denied  {{ read }} for  pid=1\n");
+    let log = [
+        denial(booted - 10, "AVC"),
+        denial(booted + 10, "AVC"),
+        denial(booted + 20, "USER_AVC"),
+        format!("type=MAC_STATUS msg=audit({}.1:46): enforcing=1 old_enforcing=0\n", booted + 30),
+    ];
+    runner.write("/var/log/audit/audit.log", log.concat(), 0o644).unwrap();
+    runner.write("/usr/bin/getenforce", "#!/bin/sh\necho Permissive\n", 0o755).unwrap();
+    let record = key.observe(runner, &[], &Tokens::default()).unwrap();
+    let seen = Observation::parse(&record, 0).unwrap();
+    assert_eq!(seen.selinux.seen(), Some(&"permissive"));
+    assert_eq!(seen.avc.seen(), Some(&2));
+
+    runner.write("/usr/bin/getenforce", "#!/bin/sh\necho no policy >&2\nexit 1\n", 0o755).unwrap();
+    let record = key.observe(runner, &[], &Tokens::default()).unwrap();
+    assert_eq!(Observation::parse(&record, 0).unwrap().selinux.failure().unwrap().code, "unreadable");
+}

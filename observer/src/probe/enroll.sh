@@ -67,7 +67,11 @@ before=$changed
 changed=0
 put /etc/ssh/sshd_config.d/60-countersign.conf 600 <<'COUNTERSIGN_SSHD'
 @SSHD@COUNTERSIGN_SSHD
-sshd -t
+if ! sshd -t; then
+    rm -f /etc/ssh/sshd_config.d/60-countersign.conf
+    echo 'countersign: sshd refuses /etc/ssh/sshd_config.d/60-countersign.conf, so it was taken away again' >&2
+    exit 1
+fi
 if ! sshd -T -C "user=$account,host=localhost,addr=127.0.0.1" | grep -qix "authorizedkeysfile $keys"; then
     echo 'countersign: sshd does not take /etc/ssh/sshd_config.d/60-countersign.conf;' \
         'put "Include /etc/ssh/sshd_config.d/*.conf" on the first line of /etc/ssh/sshd_config' >&2
@@ -95,10 +99,10 @@ if [ -d /run/systemd/system ]; then
     put /etc/systemd/system/countersign-refresh.timer 644 <<'COUNTERSIGN_TIMER'
 @TIMER@COUNTERSIGN_TIMER
     if [ "$changed" = 1 ]; then systemctl daemon-reload; fi
-    systemctl is-enabled --quiet countersign-refresh.timer && systemctl is-active --quiet countersign-refresh.timer || {
+    if ! systemctl is-enabled --quiet countersign-refresh.timer || ! systemctl is-active --quiet countersign-refresh.timer; then
         systemctl enable --now --quiet countersign-refresh.timer
         say 'started countersign-refresh.timer'
-    }
+    fi
 elif [ -d /etc/cron.d ]; then
     put /etc/cron.d/countersign-refresh 644 <<'COUNTERSIGN_CRON'
 @CRON@COUNTERSIGN_CRON

@@ -82,8 +82,9 @@ bad_dnf() {
 # ---------------------------------------------------------------------------------------------------------- request
 
 read_request() {
-    # What does not begin like a request may never end: sftp clients wait for an answer to their first packet.
-    timeout 10 head -c 1 >"$T/request"
+    # What does not begin like a request may never end: sftp clients wait for an answer to their first packet. dd takes
+    # one byte and no more; some heads read ahead.
+    timeout 10 dd bs=1 count=1 >"$T/request" 2>"$T/stderr"
     case $? in
     0) ;;
     124) refuse request 'no request within 10 s' ;;
@@ -520,15 +521,14 @@ section_reboot() {
 # The newest change of root's repository metadata.
 section_metadata() {
     begin metadata
-    (
+    if (
         set +f
         for cache in /var/cache/libdnf5 /var/cache/dnf; do
             if [ -d "$cache" ] && [ ! -x "$cache" ]; then exit 1; fi
             stat -c %Y "$cache"/*/repodata/repomd.xml 2>"$T/stderr"
         done
         exit 0
-    ) >"$T/metadata"
-    if [ "$?" = 0 ]; then
+    ) >"$T/metadata"; then
         sort -n "$T/metadata" | tail -n 1 | indent
         good
     else
@@ -766,7 +766,7 @@ dnf4_run() {
 # copy_state DATABASE DIRECTORY: a private copy that was not written to meanwhile.
 copy_state() {
     mkdir -p "$2"
-    for attempt in 1 2; do
+    for _ in 1 2; do
         before=$(stat -c '%n %i %s %y %z' "$1" "$1-wal" 2>"$T/stat")
         cp "$1" "$2/" 2>"$T/stderr" || return
         rm -f "$2/${1##*/}-wal"
@@ -820,6 +820,10 @@ history_dnf4() {
 # ------------------------------------------------------------------------------------------------------------- main
 
 main() {
+    # What a killed probe of ours left behind.
+    if command -v find >/dev/null; then
+        find /tmp -maxdepth 1 -name 'countersign-probe.*' -user "$(id -u)" -mtime +0 -exec rm -rf {} + 2>/dev/null
+    fi
     T=$(mktemp -d /tmp/countersign-probe.XXXXXX) || refuse temporary 'no temporary directory'
     trap 'rm -rf "$T"' EXIT
     trap 'exit 1' HUP INT TERM PIPE
