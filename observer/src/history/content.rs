@@ -99,6 +99,7 @@ pub(super) fn get(db: &Connection, recipe: &[u8]) -> Result<String, HistoryError
                 if Sha256::digest(&text)[..] != wanted {
                     return Err(damaged("a text differs from its digest"));
                 }
+                record.reserve_exact(text.len());
                 record.push_str(std::str::from_utf8(&text).map_err(|e| damaged(&e.to_string()))?);
             }
         }

@@ -74,6 +74,10 @@ pub trait Sink {
 
 impl Sink for Vec<u8> {
     fn take(&mut self, piece: &[u8]) {
+        // Many answers are held at once: what `Vec` sets aside by itself would be up to half of the memory.
+        if self.capacity() - self.len() < piece.len() {
+            self.reserve_exact(piece.len().max(self.len() / 4 + 64 * 1024));
+        }
         self.extend_from_slice(piece);
     }
 }
