@@ -6,10 +6,11 @@ use super::stop::Stop;
 use super::{Done, tell};
 use crate::canonical::LoadedCanonical;
 use crate::cli::Progress;
-use crate::history::{Extras, HistoryError, Outcome as Row, Run};
+use crate::history::{Extras, HistoryError, Outcome as Row, Run, Store};
 use crate::observe::{Asker, Question, Tally, Targets};
 use countersign_manifests_schema::report::{DRIFT_REPORT_SCHEMA, DriftReport, Notice, Status, Step, StepStatus};
 use countersign_shared::exit::Outcome;
+use countersign_shared::manifest::fleet::Runner;
 use countersign_shared::terminal::Screen;
 use jiff::Timestamp;
 
@@ -42,16 +43,35 @@ pub async fn diff(mut desk: Desk, all: bool, screen: Screen) -> Result<Done, Sto
     let run = newest(desk.store.newest_observed()?, "observe")?;
     let manifests = Manifests::new(&loaded.canonical)?;
     let mut rows = Rows::new(&desk, &loaded, &manifests, &run)?;
-    for runner in &loaded.canonical.fleet.runners {
-        let mut row = desk.store.outcome(run.id, &runner.name)?.unwrap_or_else(|| never_asked(&runner.name, &run));
-        rows.add(&desk.store, runner, &mut row)?;
-    }
+    judge_stored(&desk, &loaded.canonical.fleet.runners, &run, &mut rows)?;
     trust.extend(rows.trust());
     let extras = extras(&loaded, &mut rows);
     let steps = vec![step("diff", None)];
     let report = conclude(&mut desk, &loaded, &run, rows, trust, steps, &extras)?;
     let context = tell::context(&desk, &loaded, &run, &report)?;
     Ok(tell::done(&report, &context, all, screen))
+}
+
+/// Adds the stored row of every runner. Unpacking them is half of the work, and done by a thread of its own.
+fn judge_stored(desk: &Desk, runners: &[Runner], run: &Run, rows: &mut Rows<'_>) -> Result<(), HistoryError> {
+    const UNPACKED: usize = 16;
+    let reader = Store::open(&desk.config.state_dir)?;
+    let (give, take) = std::sync::mpsc::sync_channel(UNPACKED);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            for runner in runners {
+                if give.send((runner, reader.outcome(run.id, &runner.name))).is_err() {
+                    break;
+                }
+            }
+        });
+        // By value: after an error the thread must see that nothing is taken any more.
+        for (runner, stored) in take {
+            let mut row = stored?.unwrap_or_else(|| never_asked(&runner.name, run));
+            rows.add(&desk.store, runner, &mut row)?;
+        }
+        Ok(())
+    })
 }
 
 /// Writes the newest comparison to the report directory, and prints it.

@@ -99,11 +99,12 @@ pub(super) fn get(db: &Connection, recipe: &[u8]) -> Result<String, HistoryError
                 if Sha256::digest(&text)[..] != wanted {
                     return Err(damaged("a text differs from its digest"));
                 }
-                record.reserve_exact(text.len());
                 record.push_str(std::str::from_utf8(&text).map_err(|e| damaged(&e.to_string()))?);
             }
         }
     }
+    // Many of these are held at once, and growing has set aside up to as much again.
+    record.shrink_to_fit();
     Ok(record)
 }
 

@@ -37,7 +37,7 @@ pub struct Tally {
 }
 
 /// Rows in one transaction: each transaction writes the same inner pages again.
-const SAVED_TOGETHER: usize = 8;
+const SAVED_TOGETHER: usize = 4;
 
 /// What asking needs: who we are, and how patient.
 pub struct Asker<'c> {
