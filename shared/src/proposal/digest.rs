@@ -1,7 +1,7 @@
 //! What a proposal is bound to on the machine. SPEC 5.
 
 use super::hex;
-use crate::observation::{Package, Reason};
+use crate::observation::{Observation, Package, Reason};
 use countersign_manifests_schema::transaction;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -53,4 +53,21 @@ pub(super) fn observed(reason: transaction::Reason) -> Reason {
         transaction::Reason::ExternalUser => Reason::External,
         transaction::Reason::None => Reason::Unknown,
     }
+}
+
+/// sha256 over the configuration that was observed: repositories, version locks, dnf. `Err` names the section that was
+/// not read.
+pub fn configuration_digest(observation: &Observation<'_>) -> Result<String, &'static str> {
+    let repos = observation.repos.seen().ok_or("repos")?;
+    let locks = observation.versionlocks.seen().ok_or("versionlocks")?;
+    let dnf = observation.dnf.seen().ok_or("dnf")?;
+    let mut lines: BTreeSet<String> =
+        repos.iter().map(|repo| format!("repo\t{}\t{}\n", repo.id, u8::from(repo.enabled))).collect();
+    lines.extend(locks.iter().map(|lock| format!("lock\t{lock}\n")));
+    lines.insert(format!("dnf\t{}\n", dnf.generation));
+    let mut digest = Sha256::new();
+    for line in lines {
+        digest.update(line);
+    }
+    Ok(hex(&digest.finalize()))
 }

@@ -10,7 +10,6 @@ use crate::proposal::sealed::Sealed;
 pub(super) fn section(sealed: &Sealed, out: &mut String) {
     // NOTE: both hold only letters, digits, dots and dashes, so a shell takes them as they are.
     let (id, runner) = (sealed.id(), &sealed.proposal().runner);
-    let path = format!("proposals/{runner}/{id}/proposal.json");
     line(
         out,
         format_args!(
@@ -20,13 +19,15 @@ pub(super) fn section(sealed: &Sealed, out: &mut String) {
              The same with git alone, which must sign with your SSH key (`git config gpg.format ssh`):\n\n\
              ```sh\n\
              git fetch origin\n\
-             commit=$(git log --remotes=origin --diff-filter=A --format=%H --max-count=1 -- {path})\n\
-             test \"$(git show \"$commit:{path}\" | sha256sum)\" = '{id}  -' \\\n\
-             \x20 && git merge --no-ff -S -m 'Approve {runner}' -m 'Countersign-Approves: {runner} sha256:{id}' \"$commit\" \\\n\
+             id={id}\n\
+             path=proposals/{runner}/$id/proposal.json\n\
+             commit=$(git log --remotes=origin --diff-filter=A --format=%H --max-count=1 -- \"$path\")\n\
+             test \"$(git show \"$commit:$path\" | sha256sum)\" = \"$id  -\" \\\n\
+             \x20 && git merge --no-ff -S -m 'Approve {runner}' -m \"Countersign-Approves: {runner} sha256:$id\" \"$commit\" \\\n\
              \x20 && git push origin main\n\
              ```\n\n\
-             A file cannot hold the id of the commit that brings it, so the second line looks it up by the proposal's \
-             sha256, and the third goes on only if the content is that. `echo \"$commit\"` must show the id that the pull \
+             A file cannot hold the id of the commit that brings it, so these look it up by the proposal's sha256 and \
+             go on only if the content is that. `echo \"$commit\"` must show the id that the pull \
              request gives. If the commit brings more proposals than this one, use the command in the pull request: a \
              merge must name each proposal that it brings."
         ),

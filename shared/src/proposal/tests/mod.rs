@@ -1,5 +1,6 @@
 //! Tables and properties over the way from drift to a README.
 
+mod commands;
 mod judged;
 mod readme;
 mod remedies;

@@ -66,7 +66,7 @@ fn the_commands_name_the_whole_id_and_no_branch() {
     let readme = render(&sealed);
     let id = sealed.id();
     assert!(readme.contains(&format!("countersign approve {id}\n")));
-    assert!(readme.contains(&format!("Countersign-Approves: runner-04 sha256:{id}'")));
+    assert!(readme.contains(&format!("\nid={id}\n")));
     assert_eq!(readme.matches("Countersign-Approves:").count(), 1);
     assert!(!readme.contains("origin/proposals"));
 }
