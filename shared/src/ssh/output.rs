@@ -5,6 +5,12 @@ use std::time::Duration;
 use super::RemoteText;
 use super::error::{Bound, SshError};
 
+/// Bytes set aside for an answer at first. Many are held at once, so what `Vec` sets aside by itself is too much.
+const SHORT_ANSWER: usize = 16 * 1024;
+
+/// Bytes set aside for one that is longer: a whole package list (about 330 kB) fits.
+const LONG_ANSWER: usize = 368 * 1024;
+
 /// Bytes of standard error that are kept; the rest only counts.
 const KEPT_STDERR: usize = 8 * 1024;
 
@@ -74,9 +80,10 @@ pub trait Sink {
 
 impl Sink for Vec<u8> {
     fn take(&mut self, piece: &[u8]) {
-        // Many answers are held at once: what `Vec` sets aside by itself would be up to half of the memory.
         if self.capacity() - self.len() < piece.len() {
-            self.reserve_exact(piece.len().max(self.len() / 4 + 64 * 1024));
+            let short = self.len() + piece.len() <= SHORT_ANSWER;
+            let more = if short { SHORT_ANSWER - self.len() } else { LONG_ANSWER.max(self.len() / 4) };
+            self.reserve_exact(piece.len().max(more));
         }
         self.extend_from_slice(piece);
     }

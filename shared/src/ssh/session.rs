@@ -12,9 +12,6 @@ use super::guard::{Guard, LastWords};
 use super::lifeline::Lifeline;
 use super::output::{Ended, Exit, Limits, Meter, Output, Sink};
 
-/// Bytes set aside for an answer: a whole package list (about 330 kB) fits without growing.
-const ANSWER: usize = 384 * 1024;
-
 /// How long a good-bye may take.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -70,7 +67,7 @@ impl Session {
     /// Runs `command`, gives it `stdin`, and returns what it said. A forced command on the server runs instead of
     /// `command`.
     pub async fn exec(&self, command: &str, stdin: &[u8], limits: Limits) -> Result<Output, SshError> {
-        let mut stdout = Vec::with_capacity(ANSWER);
+        let mut stdout = Vec::new();
         let ended = self.exec_into(command, stdin, limits, &mut stdout).await?;
         Ok(Output { stdout, ended })
     }
