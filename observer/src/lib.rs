@@ -14,6 +14,7 @@ pub mod history;
 pub mod notify;
 pub mod observe;
 pub mod onboard;
+pub mod plan;
 pub mod privilege;
 pub mod probe;
 pub mod report;

@@ -19,6 +19,7 @@ pub mod manifest;
 pub mod nevra;
 pub mod observation;
 pub mod proposal;
+pub mod solver;
 #[cfg(feature = "ssh")]
 pub mod ssh;
 pub mod terminal;

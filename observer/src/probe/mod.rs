@@ -7,7 +7,7 @@ mod enroll;
 
 pub use enroll::{EnrollError, Enrollment};
 
-use countersign_shared::observation::{Failure, Nonce, Request, Tokens, open};
+use countersign_shared::observation::{Failure, Nonce, PlanRequest, Request, RequestError, Tokens, open};
 use countersign_shared::ssh::{Exit, Limits, Session, SshError};
 
 /// The probe's text, as it belongs on every runner.
@@ -55,13 +55,36 @@ pub async fn run(
     }
 }
 
+/// Asks one runner what a change would take, and returns its record, complete and tied to this request.
+pub async fn plan(
+    session: &Session,
+    plain_exec: bool,
+    make: impl Fn(Nonce) -> Result<PlanRequest, RequestError>,
+    limits: Limits,
+) -> Result<String, Failure> {
+    let command = command_for(plain_exec);
+    let mut attempt = 1;
+    loop {
+        let request = make(nonce()?).map_err(|error| Failure::new("request", error.to_string()))?;
+        let output = session.exec(&command, request.as_bytes(), limits).await.map_err(|error| unanswered(&error))?;
+        match open(output.stdout, request.nonce()) {
+            Err(failure) if failure.code == "changing" && attempt < ATTEMPTS => attempt += 1,
+            Err(failure) => return Err(explained(failure, &output.ended.exit, &output.ended.stderr)),
+            Ok(record) => return Ok(record),
+        }
+    }
+}
+
 /// A request with a fresh nonce.
 fn request(names: &[&str], tokens: &Tokens) -> Result<Request, Failure> {
+    Request::new(nonce()?, names.iter().copied(), tokens).map_err(|error| Failure::new("request", error.to_string()))
+}
+
+fn nonce() -> Result<Nonce, Failure> {
     let mut random = [0; 16];
     rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())
         .map_err(|error| Failure::new("random", format!("the system gives no random numbers: {error}")))?;
-    Request::new(Nonce::new(random), names.iter().copied(), tokens)
-        .map_err(|error| Failure::new("request", error.to_string()))
+    Ok(Nonce::new(random))
 }
 
 fn unanswered(error: &SshError) -> Failure {

@@ -32,15 +32,17 @@ run() {
         timeout -k 2 "$wait" "$@" </dev/null 2>"$T/stderr"
 }
 
-# Like run, for dnf5 without plugins or excludes, which hide installed packages from repoquery. Once dnf did not answer
-# in time, it is not asked again.
-dnf5_run() {
+# Like run, for dnf5 without plugins. Once dnf did not answer in time, it is not asked again.
+dnf5_plain() {
     [ "$busy" = 0 ] || return 124
-    run dnf5 --setopt=plugins=0 --setopt=disable_excludes='*' "$@"
+    run dnf5 --setopt=plugins=0 "$@"
     status=$?
     [ "$status" != 124 ] && [ "$status" != 137 ] || busy=1
     return "$status"
 }
+
+# The same without excludes, which hide installed packages from repoquery.
+dnf5_run() { dnf5_plain --setopt=disable_excludes='*' "$@"; }
 
 # Prints stdin with control characters replaced and bytes that are not UTF-8 left out.
 printable() {
@@ -100,12 +102,20 @@ read_request() {
     [ "$(wc -c <"$T/request")" -le "$REQUEST_MAX" ] || refuse request "more than $REQUEST_MAX bytes"
     [ "$(tr -d '\n -~' <"$T/request" | wc -c)" -eq 0 ] || refuse request 'bytes that are not printable ASCII'
     : >"$T/names"
-    awk -v magic="$MAGIC request" -v names="$T/names" '
+    : >"$T/items"
+    awk -v magic="$MAGIC request" -v names="$T/names" -v items="$T/items" '
         function fail(text) { if (!wrong) wrong = "line " NR ": " text }
         NR == 1 { if ($0 != magic) fail("not a request of this version"); next }
         ended { fail("text after the end"); next }
         $0 == "end" { ended = 1; next }
         NF != 2 || $0 != $1 " " $2 { fail("not a key and a value"); next }
+        $1 ~ /^(offer|install|upgrade|downgrade|remove)$/ {
+            if (plan == "" || (plan == "offers") != ($1 == "offer")) fail("not in this request")
+            else if ($2 !~ /^[A-Za-z0-9][A-Za-z0-9._+:~^-]*$/ || $2 !~ /-.*-.*\./ || length($2) > 255) fail("not a package")
+            else if (++wanted > (plan == "each" ? 64 : 2048)) fail("too many packages")
+            else print $1, $2 > items
+            next
+        }
         length($2) > 128 { fail("too long"); next }
         $1 == "name" {
             if ($2 !~ /^[A-Za-z0-9][A-Za-z0-9._+:~^-]*$/) fail("not a package name")
@@ -118,16 +128,23 @@ read_request() {
         $1 == "nonce" { if ($2 !~ /^[0-9a-f]+$/ || length($2) != 32) fail("not a nonce"); nonce = $2; next }
         $1 == "packages" { if ($2 !~ /^[0-9a-f]+$/ || length($2) != 64) fail("not a token"); packages = $2; next }
         $1 == "history" { if ($2 !~ /^[0-9a-f]+$/ || length($2) != 64) fail("not a token"); history = $2; next }
+        $1 == "plan" { if ($2 !~ /^(offers|solve|each)$/) fail("not a way to plan"); plan = $2; next }
+        $1 == "erasing" { if ($2 != "yes" || plan !~ /^(solve|each)$/) fail("not here"); erasing = $2; next }
+        $1 == "digests" { if ($2 != "yes" || plan != "offers") fail("not here"); digests = $2; next }
         $1 == "wait" { if ($2 !~ /^([1-9]|10)$/) fail("not 1 to 10 seconds"); wait = $2; next }
         { fail("an unknown key") }
         END {
             if (!wrong && !ended) wrong = "no end line"
             if (!wrong && nonce == "") wrong = "no nonce"
+            if (!wrong && plan != "" && (count || packages != "" || history != "")) wrong = "two requests in one"
             if (wrong) { print "wrong " wrong; exit }
             print "nonce " nonce
             print "packages " (packages == "" ? "-" : packages)
             print "history " (history == "" ? "-" : history)
             print "wait " (wait == "" ? 10 : wait)
+            print "plan " (plan == "" ? "-" : plan)
+            print "erasing " (erasing == "" ? "no" : erasing)
+            print "digests " (digests == "" ? "no" : digests)
         }' "$T/request" >"$T/fields"
     while read -r key value; do
         case $key in
@@ -136,6 +153,9 @@ read_request() {
         packages) known_packages=$value ;;
         history) known_history=$value ;;
         wait) wait=$value ;;
+        plan) plan=$value ;;
+        erasing) erasing=$value ;;
+        digests) digests=$value ;;
         esac
     done <"$T/fields"
     [ -n "$nonce" ] || refuse request 'unreadable'
@@ -731,6 +751,130 @@ def history(most):
     write("history", rows)
 
 
+REASONS = {0: "None", 1: "Dependency", 2: "User", 3: "Clean", 4: "Weak Dependency", 5: "Group"}
+
+
+def full(package):
+    return "%s-%d:%s-%s.%s" % (package.name, package.epoch, package.version, package.release, package.arch)
+
+
+def planning_base():
+    dnf = private_dnf()
+    import dnf.rpm
+
+    base = dnf.Base()
+    conf = base.conf
+    conf.read(priority=dnf.conf.PRIO_MAINCONFIG)
+    conf.persistdir = state
+    conf.logdir = os.path.join(out, "home")
+    conf.cachedir = conf.system_cachedir
+    conf.cacheonly = True
+    conf.releasever = dnf.rpm.detect_releasever(conf.installroot) or ""
+    conf.substitutions.update_from_etc(conf.installroot, varsdir=conf._get_value("varsdir"))
+    base.read_all_repos()
+    rows = []
+    for repo in base.repos.iter_enabled():
+        if repo.id.startswith("_dnf_local"):
+            repo.disable()
+            continue
+        repo.skip_if_unavailable = True
+        try:
+            at = max(os.path.getmtime(os.path.join(repo._repo.getCachedir(), "repodata", name))
+                     for name in os.listdir(os.path.join(repo._repo.getCachedir(), "repodata")))
+        except (OSError, ValueError):
+            at = None
+        rows.append([repo.id, "yes" if repo.gpgcheck else "no", "-" if at is None else int(at)])
+        if not repo.gpgcheck:
+            repo.cost = 1000000
+    write("plan-repos", rows)
+    base.fill_sack(load_system_repo=True, load_available_repos=True)
+    # The plugin that enforces them is not loaded.
+    for line in versionlocks(conf):
+        lock = line[0]
+        if lock.startswith("!"):
+            base.sack.add_excludes(dnf.subject.Subject(lock[1:]).get_best_query(base.sack).available())
+            continue
+        locked = dnf.subject.Subject(lock).get_best_query(base.sack)
+        others = base.sack.query().available().filter(name=[package.name for package in locked]).difference(locked)
+        if locked:
+            base.sack.add_excludes(others)
+    return dnf, base
+
+
+def exactly(base, query, nevra):
+    return [package for package in query.filter(nevra=[nevra]) if full(package) == nevra]
+
+
+def with_epoch(nevra):
+    head, release = nevra.rsplit("-", 1)
+    name, version = head.rsplit("-", 1)
+    return nevra if ":" in version else "%s-0:%s-%s" % (name, version, release)
+
+
+def attempt(dnf, base, items, erasing):
+    import hawkey
+
+    base.reset(goal=True)
+    for action, nevra in items:
+        if action == "remove":
+            found = exactly(base, base.sack.query().installed(), nevra)
+        else:
+            found = exactly(base, base.sack.query().available(), nevra)
+            found.sort(key=lambda p: (not base.repos[p.reponame].gpgcheck, p.repo.priority, p.repo.cost, p.reponame))
+        if not found:
+            return 1, [], ["No match for argument: " + nevra]
+        if action == "remove":
+            # Unlike package_remove this takes unused dependencies along, where dnf is configured to.
+            base.remove(nevra, forms=[hawkey.FORM_NEVRA])
+        elif action == "downgrade":
+            base.package_downgrade(found[0], strict=True)
+        elif action == "upgrade":
+            base.package_upgrade(found[0])
+        else:
+            base.package_install(found[0], strict=True)
+    try:
+        base.resolve(allow_erasing=erasing)
+    except dnf.exceptions.Error as error:
+        return 1, [], str(error).splitlines()
+    rows = []
+    for item in base.transaction or []:
+        package = item.pkg
+        algorithm, digest = package.chksum or ("", b"")
+        incoming = package.reponame != "@System"
+        rows.append("\t".join([
+            ACTIONS.get(item.action, str(item.action)), full(package), REASONS.get(item.reason, "None"),
+            package.reponame if incoming else "@System",
+            digest.hex() if incoming and len(digest) == 32 else "-"]))
+    return 0, rows, []
+
+
+def plan(items, mode, erasing):
+    dnf, base = planning_base()
+    with open(items) as file:
+        wanted = [(action, with_epoch(nevra)) for action, nevra in (line.split() for line in file)]
+    if mode == "offers":
+        available, installed, digests = [], [], []
+        for _, nevra in wanted:
+            for package in exactly(base, base.sack.query().available(), nevra):
+                available.append([nevra, package.reponame])
+                algorithm, digest = package.chksum or ("", b"")
+                if len(digest) == 32:
+                    digests.append([nevra, package.reponame, digest.hex()])
+            for package in exactly(base, base.sack.query().installed(), nevra):
+                installed.append([nevra, package.reason, base.history.repo(package) or ""])
+        write("offers", available)
+        write("installed", installed)
+        write("digests", digests)
+        return
+    lines = []
+    for items in [wanted] if mode == "solve" else [[one] for one in wanted]:
+        status, rows, said = attempt(dnf, base, items, erasing)
+        lines.append(["x", status])
+        lines.extend([["o", row] for row in rows])
+        lines.extend([["e", line] for line in said])
+    write("attempts", lines)
+
+
 if task == "restart":
     private_dnf()
     import dnf.cli.main
@@ -738,6 +882,8 @@ if task == "restart":
     sys.exit(dnf.cli.main.main(["-q", "-C", "--setopt=keepcache=0", "needs-restarting", "-r"]))
 elif task == "history":
     history(int(names))
+elif task == "plan":
+    plan(names, sys.argv[4], sys.argv[5] == "yes")
 else:
     host(task == "lists")
 PYTHON
@@ -817,6 +963,282 @@ history_dnf4() {
     copy_state "$STATE4/history.sqlite" "$T/state4" && dnf4_run history "$CHANGES_MAX" && mv "$T/dnf4.history" "$T/history4"
 }
 
+# ------------------------------------------------------------------------------------------------------------- plan
+
+# What the runner's own solver makes of wanted changes, with root's metadata and without a download. Nothing is changed:
+# dnf5 is always told --assumeno, dnf4's transaction is resolved and dropped.
+
+# Which instances are installed, so that a plan is for the set that was observed.
+plan_base() {
+    run rpm -qa --qf '%{NAME} %{DBINSTANCE}\n' >"$T/instances" || return
+    sed '/^gpg-pubkey /d' "$T/instances" | sort | sha256sum | cut -c 1-64
+}
+
+section_base() {
+    begin base
+    base=$(plan_base)
+    if [ -s "$T/instances" ] && [ -n "$base" ]; then
+        printf ' %s\n' "$base"
+        good
+    else
+        bad 1 rpmdb-unreadable
+    fi
+}
+
+# Enabled repos, whether packages from there must be signed, and when root's copy of their metadata was last known good.
+plan_repos_dnf5() {
+    dnf5_plain -C --dump-repo-config='*' repo list >"$T/config" || return
+    awk '/^======== ".*" repository configuration: ========$/ {
+            flush(); sub(/^======== "/, ""); sub(/" repository configuration: ========$/, ""); id = $0
+            enabled = "1"; check = ""; package = ""; next
+        }
+        /^repo id +repo name/ { flush(); id = ""; next }
+        $1 == "enabled" && $2 == "=" { enabled = $3 }
+        $1 == "gpgcheck" && $2 == "=" { check = $3 }
+        $1 == "pkg_gpgcheck" && $2 == "=" { package = $3 }
+        END { flush() }
+        function flush() {
+            if (id != "" && enabled == "1") print id, ((package == "" ? check : package) == "1" ? "yes" : "no")
+        }' "$T/config" >"$T/enabled"
+    while read -r id check; do
+        cache=$(newest_cache /var/cache/libdnf5 "$id")
+        printf '%s\t%s\t%s\n' "$id" "$check" "$(cached_at "$cache")"
+    done <"$T/enabled" | sort >"$T/plan-repos"
+}
+
+# newest_cache DIRECTORY ID: where the metadata of a repo is.
+newest_cache() {
+    (
+        set +f
+        for found in "$1/$2"-????????????????; do
+            case ${found#"$1/$2"-} in *[!0-9a-f]*) continue ;; esac
+            [ -f "$found/repodata/repomd.xml" ] && printf '%s %s\n' "$(cached_at "$found")" "$found"
+        done
+    ) | sort -n | tail -n 1 | cut -d ' ' -f 2-
+}
+
+# When a metadata file in there was last written or found unchanged, - without any.
+cached_at() {
+    (
+        set +f
+        at=-
+        [ -z "$1" ] || at=$(stat -c %Y "$1"/repodata/* 2>"$T/stat" | sort -n | tail -n 1)
+        printf '%s\n' "${at:--}"
+    )
+}
+
+section_plan_repos() {
+    begin repos
+    if [ "$repos_status" = 0 ]; then
+        indent <"$T/plan-repos"
+        good "$(wc -l <"$T/plan-repos")"
+    else
+        cp "$T/repos-stderr" "$T/stderr"
+        bad_dnf "$repos_status"
+    fi
+}
+
+# The sha256 of each wanted package's file, from the metadata that root's dnf checked and keeps.
+plan_digests() {
+    : >"$T/digests"
+    cut -f 2 "$T/offers" | sort -u >"$T/offering"
+    while read -r id; do
+        cache=$(newest_cache /var/cache/libdnf5 "$id")
+        [ -n "$cache" ] || continue
+        href=$(awk -v RS='<data ' '/^type="primary"/ && match($0, /<location [^>]*href="[^"]*"/) {
+            text = substr($0, RSTART, RLENGTH); gsub(/^.*href="|"$/, "", text); print text; exit }' "$cache/repodata/repomd.xml")
+        primary=$cache/repodata/${href##*/}
+        case $primary in
+        *[!A-Za-z0-9._/+:-]*) continue ;;
+        *.xml) io=ufdio ;;
+        *.gz) io=gzdio ;;
+        *.zst) io=zstdio ;;
+        *.xz) io=xzdio ;;
+        *.bz2) io=bzdio ;;
+        *) continue ;;
+        esac
+        # rpm reads everything that packages are compressed with; the program zstd need not be there.
+        # shellcheck disable=SC2016 # awk's own fields
+        run rpm --eval "%{lua: local file = rpm.open('$primary', 'r.$io')
+            while true do
+                local part = file:read(65536)
+                if not part or #part == 0 then break end
+                io.stdout:write(part)
+            end}" | timeout -k 2 "$wait" awk -v repo="$id" -v items="$T/nevras" '
+            function between(start, stop,   text) {
+                if (!match($0, start "[^<>]*" stop)) return ""
+                text = substr($0, RSTART, RLENGTH)
+                sub(start, "", text); sub(stop "$", "", text)
+                return text
+            }
+            BEGIN {
+                OFS = "\t"
+                while ((getline line < items) > 0) wanted[line] = 1
+                RS = "</package>"
+            }
+            {
+                if (!match($0, /<version [^>]*>/)) next
+                version = substr($0, RSTART, RLENGTH)
+                split("", value)
+                count = split(version, part, "\"")
+                for (i = 1; i < count; i += 2) { key = part[i]; gsub(/[^a-z]/, "", key); sub(/^version/, "", key); value[key] = part[i + 1] }
+                nevra = between("<name>", "</name>") "-" (value["epoch"] == "" ? 0 : value["epoch"]) ":" value["ver"] "-" \
+                    value["rel"] "." between("<arch>", "</arch>")
+                if (!(nevra in wanted)) next
+                sum = between("<checksum [^>]*>", "</checksum>")
+                if (sum ~ /^[0-9a-f]+$/ && length(sum) == 64) print nevra, repo, sum
+            }' >>"$T/digests"
+    done <"$T/offering"
+}
+
+plan_offers_dnf5() {
+    : >"$T/offers"
+    : >"$T/installed"
+    [ -s "$T/items" ] || return 0
+    tab='	'
+    # shellcheck disable=SC2046 # validated packages, and globbing is off
+    dnf5_run -C --setopt=cachedir=/var/cache/libdnf5 repoquery --available --qf "%{full_nevra}$tab%{repoid}\n" \
+        $(cut -d ' ' -f 2 "$T/items") >"$T/offers" &&
+        dnf5_run repoquery --installed --qf "%{full_nevra}$tab%{reason}$tab%{from_repo}\n" \
+            $(cut -d ' ' -f 2 "$T/items") >"$T/installed" || return
+    if [ "$digests" = yes ]; then
+        cut -f 1 "$T/offers" | sort -u >"$T/nevras"
+        plan_digests
+    fi
+}
+
+# rows SECTION FILE STATUS
+section_rows() {
+    begin "$1"
+    if [ "$3" = 0 ]; then
+        sort -u "$2" >"$T/rows"
+        indent <"$T/rows"
+        good "$(wc -l <"$T/rows")"
+    else
+        cp "$T/offers-stderr" "$T/stderr"
+        bad_dnf "$3"
+    fi
+}
+
+# What could bring an outgoing package back besides a repo: the local plugin's copy, a snapshot.
+section_keeps() {
+    begin keeps
+    snapper=no
+    if command -v snapper >"$T/which" && [ -d /etc/snapper/configs ]; then snapper=yes; fi
+    printf ' snapper\t%s\n' "$snapper"
+    (
+        set +f
+        while read -r action nevra; do
+            # The names of files have no epoch.
+            file=$(printf '%s\n' "$nevra" | sed 's/-[0-9]*:\([^-]*-[^-]*\)$/-\1/')
+            for path in /var/lib/dnf/plugins/local*/"$file.rpm"; do
+                if [ -f "$path" ]; then printf 'local\t%s\n' "$nevra"; break; fi
+            done
+        done <"$T/items"
+    ) | indent
+    good
+}
+
+# An unsigned repo is the last of those that offer the same build.
+plan_costs() {
+    awk -F '\t' '$2 == "no" && $1 ~ /^[A-Za-z0-9][A-Za-z0-9._+:-]*$/ { print "--setopt=" $1 ".cost=1000000" }' "$T/plan-repos"
+}
+
+# One resolution of the items in a file; what dnf says is told as it is, line by line.
+attempt_dnf5() {
+    set --
+    while read -r action nevra; do set -- "$@" "--action=$action" "$nevra"; done <"$T/attempt"
+    if [ "$erasing" = yes ]; then set -- --allowerasing "$@"; fi
+    # shellcheck disable=SC2046 # ids of repos without blanks
+    dnf5_plain -C --setopt=cachedir=/var/cache/libdnf5 $(plan_costs) --assumeno "do" --type=package "$@" >"$T/stdout"
+    status=$?
+    printf ' x\t%s\n' "$status"
+    head -c 1048576 "$T/stdout" | printable | awk '{ print " o\t" $0 }'
+    head -c 16384 "$T/stderr" | printable | awk '{ print " e\t" $0 }'
+}
+
+section_attempts() {
+    begin attempts
+    if [ "$repos_status" != 0 ]; then
+        cp "$T/repos-stderr" "$T/stderr"
+        bad_dnf "$repos_status"
+        return
+    fi
+    case $generation in
+    4) awk '{ print " " $0 }' "$T/dnf4.attempts" | printable ;;
+    *)
+        if [ "$plan" = solve ]; then
+            cp "$T/items" "$T/attempt"
+            attempt_dnf5
+        else
+            while read -r line <&3; do
+                printf '%s\n' "$line" >"$T/attempt"
+                attempt_dnf5
+            done 3<"$T/items"
+        fi
+        ;;
+    esac
+    good
+}
+
+answer_plan() {
+    detect_dnf
+    find_python
+    section_base
+    first=$base
+    offers_status=0
+    : >"$T/plan-repos"
+    case $generation in
+    5)
+        plan_repos_dnf5
+        repos_status=$?
+        cp "$T/stderr" "$T/repos-stderr"
+        if [ "$plan" = offers ]; then
+            plan_offers_dnf5
+            offers_status=$?
+        fi
+        ;;
+    4)
+        if [ -e "$STATE4/history.sqlite" ]; then copy_state "$STATE4/history.sqlite" "$T/state4"; fi
+        dnf4_run plan "$T/items" "$plan" "$erasing"
+        repos_status=$?
+        offers_status=$repos_status
+        cp "$T/stderr" "$T/repos-stderr"
+        if [ "$repos_status" = 0 ]; then
+            for list in plan-repos offers installed digests; do
+                if [ -f "$T/dnf4.$list" ]; then mv "$T/dnf4.$list" "$T/$list"; fi
+            done
+        fi
+        ;;
+    *)
+        printf 'neither dnf5 nor dnf answers\n' >"$T/stderr"
+        repos_status=1
+        offers_status=1
+        cp "$T/stderr" "$T/repos-stderr"
+        ;;
+    esac
+    cp "$T/stderr" "$T/offers-stderr"
+    begin generation
+    printf ' %s\n' "$generation"
+    good
+    section_plan_repos
+    if [ "$plan" = offers ]; then
+        section_rows offers "$T/offers" "$offers_status"
+        section_rows installed "$T/installed" "$offers_status"
+        if [ "$digests" = yes ]; then section_rows digests "$T/digests" "$offers_status"; fi
+        section_keeps
+    else
+        section_attempts
+    fi
+    require_room
+    base=$(plan_base)
+    begin stable
+    if [ "$first" = "$base" ]; then printf ' yes\n'; else printf ' no\n'; fi
+    good
+    printf 'end %s\n' "$sections"
+    printf 'bye %s\n' "$nonce"
+}
+
 # ------------------------------------------------------------------------------------------------------------- main
 
 main() {
@@ -830,12 +1252,16 @@ main() {
     mkdir "$T/home"
     cd "$T/home" || refuse temporary 'no temporary directory'
     : >"$T/stderr"
-    wait=10 busy=0 nonce='' known_packages=- known_history=- iconv=0
+    wait=10 busy=0 plan=- erasing=no digests=no nonce='' known_packages=- known_history=- iconv=0
     if command -v iconv >"$T/which"; then iconv=1; fi
     read_request
     dbpath=$(run rpm --eval '%{_dbpath}') || refuse no-rpm 'rpm does not answer'
 
     printf '%s answer %s\n' "$MAGIC" "$nonce"
+    if [ "$plan" != - ]; then
+        answer_plan
+        return
+    fi
     section_os
     section_kernel
     section_selinux

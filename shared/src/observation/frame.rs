@@ -23,24 +23,24 @@ const SECTIONS_MAX: usize = 64;
 
 /// One section of a record, its rows not yet read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Frame<'a> {
+pub(crate) struct Frame<'a> {
     /// Its name.
-    pub(super) name: &'a str,
+    pub(crate) name: &'a str,
     /// Payload lines, each with its leading space and line break.
-    pub(super) payload: &'a str,
+    pub(crate) payload: &'a str,
     /// Line number of the first payload line in the record, from 1.
-    pub(super) line: usize,
+    pub(crate) line: usize,
     /// Number of payload lines.
-    pub(super) rows: usize,
+    pub(crate) rows: usize,
     /// How it was closed.
-    pub(super) close: Close<'a>,
+    pub(crate) close: Close<'a>,
     /// The whole section with its control lines.
-    pub(super) text: &'a str,
+    pub(crate) text: &'a str,
 }
 
 /// How the probe closed a section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Close<'a> {
+pub(crate) enum Close<'a> {
     /// Read.
     Good,
     /// Not repeated, because it is as the request's token says.
@@ -51,7 +51,7 @@ pub(super) enum Close<'a> {
 
 impl<'a> Frame<'a> {
     /// Payload lines without their leading space, with their line numbers in the record.
-    pub(super) fn lines(&self) -> impl Iterator<Item = (usize, &'a str)> {
+    pub(crate) fn lines(&self) -> impl Iterator<Item = (usize, &'a str)> {
         let (mut number, mut rest) = (self.line, self.payload);
         std::iter::from_fn(move || {
             let end = memchr::memchr(b'\n', rest.as_bytes())?;
@@ -129,7 +129,7 @@ fn judge_start(text: &str, header: &str) -> Failure {
 }
 
 /// Splits a record; strict about every control line.
-pub(super) fn sections(record: &str) -> Result<Vec<Frame<'_>>, Failure> {
+pub(crate) fn sections(record: &str) -> Result<Vec<Frame<'_>>, Failure> {
     let mut frames: Vec<Frame<'_>> = Vec::with_capacity(20);
     let mut open: Option<(usize, Frame<'_>)> = None;
     let mut at = 0;
@@ -205,17 +205,17 @@ fn is_code(text: &str) -> bool {
 }
 
 /// At most 200 characters of a text from the runner.
-pub(super) fn bounded(text: &str) -> &str {
+pub(crate) fn bounded(text: &str) -> &str {
     text.char_indices().nth(200).map_or(text, |(end, _)| &text[..end])
 }
 
 /// Not what a probe says.
-pub(super) fn garbage(message: impl Into<String>) -> Failure {
+pub(crate) fn garbage(message: impl Into<String>) -> Failure {
     Failure::new("garbage", message)
 }
 
 /// Not one state of the runner.
-pub(super) fn changing() -> Failure {
+pub(crate) fn changing() -> Failure {
     Failure::new("changing", "packages came or went while the probe looked")
 }
 

@@ -7,11 +7,14 @@ mod frame;
 mod history;
 mod packages;
 mod parse;
+mod plan;
 mod record;
 mod request;
 
 pub use frame::{ANSWER_MAX, open};
+pub(crate) use frame::{Close, Frame, bounded, garbage, sections};
 pub use packages::set_digest;
+pub use plan::{EACH_MAX, PLAN_MAX, PlanRequest, Verb, Want};
 pub use record::{LISTS, is_warm, left_out, merge, tokens};
 pub use request::{MAGIC, NAMES_MAX, Nonce, REQUEST_MAX, Request, RequestError, Tokens, is_parameter};
 

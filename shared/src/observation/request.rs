@@ -19,7 +19,7 @@ pub enum RequestError {
     #[error("{0:?} cannot be sent to a runner: letters, digits and ._+:~^- only, a letter or digit first")]
     Name(String),
     /// More names than the probe accepts.
-    #[error("{0} package names, the probe accepts {NAMES_MAX}")]
+    #[error("{0} packages are more than the probe accepts")]
     TooMany(usize),
     /// More bytes than the probe accepts.
     #[error("the request has {0} bytes, the probe accepts {REQUEST_MAX}")]
@@ -115,8 +115,12 @@ impl Request {
 
 /// `^[A-Za-z0-9][A-Za-z0-9._+:~^-]*$`, at most 128 bytes: never an option, a path, a glob or a group.
 pub fn is_parameter(text: &str) -> bool {
-    text.len() <= 128
-        && text.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric)
+    text.len() <= 128 && is_plain(text)
+}
+
+/// The same of any length.
+pub(super) fn is_plain(text: &str) -> bool {
+    text.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric)
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._+:~^-".contains(&b))
 }
 

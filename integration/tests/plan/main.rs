@@ -1,0 +1,16 @@
+//! Plans of real runners: what the observer says that dnf would do is what dnf does.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test may stop at the first surprise, and says what it tried"
+)]
+
+#[path = "../probe/place.rs"]
+#[expect(dead_code, reason = "the tests of the probe use all of it")]
+mod place;
+
+mod incident;
+mod property;
+mod requests;
+mod stage;
+mod universe;
