@@ -6,7 +6,6 @@
 )]
 
 #[path = "../probe/place.rs"]
-#[expect(dead_code, reason = "the tests of the probe use all of it")]
 mod place;
 
 mod incident;

@@ -98,15 +98,7 @@ fn start(lab: &Lab, stage: &Stage<'_>, worlds: &[Universe], dice: &mut Dice) {
         }
         let other = world.any(dice);
         if other.needs_nothing() && dice.once_in(3) {
-            behind.push(
-                other
-                    .nevra()
-                    .rsplit_once('-')
-                    .unwrap()
-                    .0
-                    .split_once(':')
-                    .map_or(other.name.clone(), |_| other.name.clone()),
-            );
+            behind.push(other.name.clone());
         }
         marked.push(world.any(dice).name.clone());
     }
@@ -114,7 +106,7 @@ fn start(lab: &Lab, stage: &Stage<'_>, worlds: &[Universe], dice: &mut Dice) {
         "set -e; rm -rf /usr/lib/sysimage; cp -a /root/sysimage-before /usr/lib/sysimage
          createrepo_c -q /srv/lab/plan-one; createrepo_c -q /srv/lab/plan-two
          dnf5 -y --setopt=plugins=0 makecache --refresh >/dev/null
-         dnf5 -y --setopt=plugins=0 --skip-broken install {} >/dev/null
+         dnf5 -y --setopt=plugins=0 install --skip-broken {} >/dev/null
          for name in {}; do rpm -q $name >/dev/null || rpm -U --quiet $(ls /srv/lab/plan-*/$name-[0-9]*.rpm | head -n 1) || :; done
          for name in {}; do ! rpm -q $name >/dev/null || dnf5 -y --setopt=plugins=0 mark dependency $name >/dev/null; done
          dnf5 check",

@@ -63,27 +63,25 @@ impl Build {
 
     fn write(&self, directory: &Path) {
         let config = rpm::BuildConfig::v4().compression(rpm::CompressionType::None);
-        let mut builder = rpm::PackageBuilder::new(&self.name, &self.version, "MIT", "noarch", "of a random world")
-            .using_config(config)
-            .release(self.release)
-            .epoch(self.epoch);
+        let mut builder = rpm::PackageBuilder::new(&self.name, &self.version, "MIT", "noarch", "of a random world");
+        builder.using_config(config).release(self.release).epoch(self.epoch);
         for (name, version) in &self.requires {
-            builder = builder.requires(match version {
+            builder.requires(match version {
                 Some(version) => Dependency::eq(name, version),
                 None => Dependency::any(name),
             });
         }
         for name in &self.recommends {
-            builder = builder.recommends(Dependency::any(name));
+            builder.recommends(Dependency::any(name));
         }
         for name in &self.conflicts {
-            builder = builder.conflicts(Dependency::any(name));
+            builder.conflicts(Dependency::any(name));
         }
         for name in &self.obsoletes {
-            builder = builder.obsoletes(Dependency::any(name));
+            builder.obsoletes(Dependency::any(name));
         }
         if self.install_only {
-            builder = builder.provides(Dependency::any("installonlypkg(kernel)"));
+            builder.provides(Dependency::any("installonlypkg(kernel)"));
         }
         let file = directory.join(format!("{}-{}-{}-{}.rpm", self.name, self.epoch, self.version, self.release));
         builder.build().unwrap().write_file(file).unwrap();
