@@ -6,6 +6,7 @@ use super::finding::Finding;
 use super::judge::Judge;
 use super::since::{Cause, by};
 use crate::observation::{History, HistoryEntry, Lock, Observation, Package, Packages};
+use std::cmp::Ordering;
 
 /// Hex digits of dnf's digest. Older dnf4 recorded `COUNT:SHA1`, which cannot be compared.
 const DIGEST_LENGTH: usize = 64;
@@ -19,6 +20,8 @@ pub(super) enum Chain<'x> {
     Broken {
         /// Unix seconds of the end of the last completed transaction.
         end: i64,
+        /// All transactions.
+        entries: &'x [HistoryEntry<'x>],
         /// A set of an earlier observation that was as dnf had left it.
         known: Option<&'x Packages<'x>>,
     },
@@ -29,13 +32,17 @@ pub(super) enum Chain<'x> {
 impl<'x> Chain<'x> {
     pub(super) fn new(
         packages: &Packages<'_>,
-        history: Option<&History<'_>>,
+        history: Option<&'x History<'x>>,
         earlier: Option<&'x Observation<'x>>,
     ) -> Self {
         match last_completed(history) {
             None => Chain::NotJudged,
             Some(last) if last.rpmdb_end == packages.rpmdb_digest => Chain::Whole,
-            Some(last) => Chain::Broken { end: last.end, known: earlier.and_then(known_whole) },
+            Some(last) => Chain::Broken {
+                end: last.end,
+                entries: history.map_or(&[], |history| &history.entries),
+                known: earlier.and_then(known_whole),
+            },
         }
     }
 
@@ -43,11 +50,26 @@ impl<'x> Chain<'x> {
     pub(super) fn is_out_of_band(&self, package: &Package<'_>) -> bool {
         match self {
             Chain::Whole | Chain::NotJudged => false,
-            Chain::Broken { end, known } => {
-                package.install_time > *end && !known.is_some_and(|known| has(known, package))
+            Chain::Broken { end, entries, known } => {
+                let later = match package.install_time.cmp(end) {
+                    Ordering::Greater => true,
+                    // rpm and dnf count whole seconds: in that very one, dnf's word decides.
+                    Ordering::Equal => !brought(entries, package),
+                    Ordering::Less => false,
+                };
+                later && !known.is_some_and(|known| has(known, package))
             }
         }
     }
+}
+
+/// Whether a completed transaction brought an instance at the time at which it came.
+fn brought(entries: &[HistoryEntry<'_>], package: &Package<'_>) -> bool {
+    let nevra = package.nevra.to_string();
+    entries
+        .iter()
+        .filter(|entry| entry.completed && (entry.begin..=entry.end).contains(&package.install_time))
+        .any(|entry| entry.changes.iter().any(|change| change.incoming && change.nevra == nevra))
 }
 
 /// dnf's last completed transaction, if its digest can be compared.

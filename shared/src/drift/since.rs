@@ -67,6 +67,20 @@ struct Change<'h> {
     change: &'h HistoryChange,
 }
 
+/// Something that happened at a time, Unix seconds, by a transaction if one says so.
+#[derive(Debug, Clone, Copy)]
+struct Event<'h> {
+    at: i64,
+    entry: Option<&'h HistoryEntry<'h>>,
+}
+
+impl<'h> Event<'h> {
+    /// Two transactions may end in one second: then their numbers tell which was later.
+    fn order(&self) -> (i64, Option<u64>) {
+        (self.at, self.entry.map(|entry| entry.id))
+    }
+}
+
 impl<'h> Past<'h> {
     pub(super) fn new(history: Option<&'h History<'h>>, native: Option<&'h str>, findings: &[Finding<'h>]) -> Self {
         let entries = history.map_or(&[][..], |h| &h.entries);
@@ -87,7 +101,7 @@ impl<'h> Past<'h> {
             Cause::Brought => split(brought()),
             Cause::Removed(fits) => split(self.removed(finding, fits).or_else(brought)),
             Cause::Either(fits) => {
-                split([self.removed(finding, fits), brought()].into_iter().flatten().max_by_key(|(time, _)| *time))
+                split([self.removed(finding, fits), brought()].into_iter().flatten().max_by_key(Event::order))
             }
             Cause::At(time, by) => (Some(*time), by.clone()),
             Cause::Unknown => (None, None),
@@ -110,13 +124,13 @@ impl<'h> Past<'h> {
         name.and_then(|name| changes.get(name)).map_or(&[], Vec::as_slice)
     }
 
-    fn newest_brought(&self, instances: &[&Package<'h>]) -> Option<(i64, Option<By>)> {
-        instances.iter().map(|instance| self.brought(instance)).max_by_key(|(time, _)| *time)
+    fn newest_brought(&self, instances: &[&Package<'h>]) -> Option<Event<'h>> {
+        instances.iter().map(|instance| self.brought(instance)).max_by_key(Event::order)
     }
 
     /// The newest transaction that brought this very instance: rpm's install time lies within it. A transaction that
     /// only names it (a change of reason, an older install of the same build) did not bring it.
-    fn brought(&self, instance: &Package<'h>) -> (i64, Option<By>) {
+    fn brought(&self, instance: &Package<'h>) -> Event<'h> {
         let at = instance.install_time;
         let nevra = instance.nevra.to_string();
         self.entries
@@ -127,12 +141,12 @@ impl<'h> Past<'h> {
                 let came = || entry.changes.iter().filter(|c| c.incoming).map(|c| c.nevra.as_str()).collect();
                 incoming.get_or_init(came).contains(nevra.as_str())
             })
-            .map_or((at, None), |(entry, _)| (end_or(entry, at), Some(by(entry))))
+            .map_or(Event { at, entry: None }, |(entry, _)| Event { at: end_or(entry, at), entry: Some(entry) })
     }
 
     /// The newest transaction that took the wanted builds away, unless dnf brought one back later: then it went behind
     /// dnf's back, and nobody is named.
-    fn removed(&self, finding: &Finding<'h>, fits: &Fits<'_>) -> Option<(i64, Option<By>)> {
+    fn removed(&self, finding: &Finding<'h>, fits: &Fits<'_>) -> Option<Event<'h>> {
         let relevant = |change: &&Change<'h>| {
             let Ok(nevra) = Nevra::parse(&change.change.nevra) else {
                 return false;
@@ -155,7 +169,7 @@ impl<'h> Past<'h> {
         changes
             .take_while(|change| std::ptr::eq(change.entry, newest))
             .all(|change| !change.change.incoming)
-            .then(|| (end_or(newest, newest.begin), Some(by(newest))))
+            .then(|| Event { at: end_or(newest, newest.begin), entry: Some(newest) })
     }
 }
 
@@ -165,11 +179,8 @@ fn name_of(nevra: &str) -> Option<&str> {
     Some(rest.rsplit_once('-')?.0)
 }
 
-fn split(found: Option<(i64, Option<By>)>) -> (Option<i64>, Option<By>) {
-    match found {
-        Some((time, by)) => (Some(time), by),
-        None => (None, None),
-    }
+fn split(found: Option<Event<'_>>) -> (Option<i64>, Option<By>) {
+    (found.map(|event| event.at), found.and_then(|event| event.entry).map(by))
 }
 
 fn end_or(entry: &HistoryEntry<'_>, otherwise: i64) -> i64 {

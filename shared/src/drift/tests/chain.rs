@@ -13,10 +13,22 @@ fn broken(instances: &[&'static str]) -> Observation<'static> {
 
 #[test]
 fn an_instance_newer_than_the_last_completed_transaction_is_out_of_band() {
-    let observation = broken(&["a-1-1.x86_64 @111", "b-1-1.x86_64 @110", "c-1-1.i686 ext @112"]);
+    let observation = broken(&["a-1-1.x86_64 @111", "b-1-1.x86_64 @109", "c-1-1.i686 ext @112"]);
     assert_eq!(
         lines(&judge(Effective::default(), &observation)),
         ["out-of-band a.x86_64 [1-1] !", "out-of-band c.i686 [1-1] !"]
+    );
+}
+
+#[test]
+fn in_the_second_in_which_dnf_ended_its_own_word_decides() {
+    let mut observation = broken(&["a-1-1.x86_64 @110", "b-1-1.x86_64 @110", "b-2-1.i686 @110", "c-1:1-1.x86_64 @110"]);
+    let brought = ["+b-1-1.x86_64", "-b-2-1.i686", "+c-1:1-1.x86_64"];
+    let killed = entry(2, (110, 0), "", &["+a-1-1.x86_64"]);
+    observation.history = history(vec![killed, entry(1, (90, 110), OTHER, &brought)]);
+    assert_eq!(
+        lines(&judge(Effective::default(), &observation)),
+        ["interrupted [2] !", "out-of-band a.x86_64 [1-1] !", "out-of-band b.i686 [2-1] !"]
     );
 }
 
@@ -60,7 +72,7 @@ fn a_removal_behind_dnfs_back_is_missing_by_nobody() {
 
 #[test]
 fn a_broken_chain_with_nothing_newer_is_one_host_item() {
-    let observation = broken(&["a-1-1.x86_64 @110"]);
+    let observation = broken(&["a-1-1.x86_64 @109"]);
     let drift = judge(Effective::default(), &observation);
     assert_eq!(lines(&drift), ["out-of-band [] !"]);
     assert_eq!(origin(&drift), (None, None));

@@ -161,6 +161,17 @@ fn since_is_the_end_of_the_transaction_that_brought_or_removed_else_the_install_
             Some("dnf 3"),
         ),
         (
+            "kernel-mismatch: of two that ended in one second, the later by number",
+            &[("kernel-devel", "running-kernel")],
+            &["kernel-devel-6.11.5-1.x86_64 install-only @210"],
+            &[
+                (3, (210, 210), &["-kernel-devel-6.11.4-301.fc41.x86_64"]),
+                (2, (209, 210), &["+kernel-devel-6.11.5-1.x86_64"]),
+            ],
+            Some(210),
+            Some("dnf 3"),
+        ),
+        (
             "a change that is no NEVRA is not taken for one",
             &[("a", "= 1")],
             &["a-2-1.x86_64 @205"],
