@@ -1,11 +1,13 @@
 //! Making connections: queue, connect, judge the host key, log in; directly or through a bastion.
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use russh::client::{self, Handle};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
 
 use super::RemoteText;
 use super::algorithms::client_config;
@@ -134,11 +136,15 @@ impl Connector {
         let limit = self.config.connect_timeout;
         let mut tried = 1;
         loop {
-            let greet = async {
-                let stream = dial(endpoint).await?;
-                self.greet(stream, endpoint).await
+            // A machine that nobody answers for is another matter than one whose sshd does not speak.
+            let deadline = Instant::now() + limit;
+            let result = match timeout_at(deadline, dial(endpoint)).await {
+                Ok(Ok(stream)) => timeout_at(deadline, self.greet(stream, endpoint))
+                    .await
+                    .unwrap_or(Err(SshError::ConnectTimeout(limit))),
+                Ok(Err(error)) => Err(error),
+                Err(_) => Err(unanswered(endpoint, limit)),
             };
-            let result = tokio::time::timeout(limit, greet).await.unwrap_or(Err(SshError::ConnectTimeout(limit)));
             match result {
                 Err(SshError::Dropped { .. }) if tried < TRIES => {
                     tokio::time::sleep(random_below(PAUSE * 2_u32.pow(tried - 1))).await;
@@ -210,6 +216,12 @@ async fn dial(endpoint: &Endpoint) -> Result<TcpStream, SshError> {
         Ok(stream)
     };
     dial.await.map_err(|source| SshError::Unreachable { address: endpoint.to_string(), source: Arc::new(source) })
+}
+
+fn unanswered(endpoint: &Endpoint, limit: Duration) -> SshError {
+    let said = format!("no answer within {} s", limit.as_secs_f64());
+    let source = Arc::new(io::Error::new(io::ErrorKind::TimedOut, said));
+    SshError::Unreachable { address: endpoint.to_string(), source }
 }
 
 fn seconds_since_1970() -> u64 {

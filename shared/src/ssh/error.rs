@@ -56,7 +56,7 @@ impl fmt::Display for Bound {
 /// Why a conversation with a server failed. Clones share their sources: one broken bastion fails many runners.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SshError {
-    /// No TCP connection, or it was cut before the server said that it speaks SSH.
+    /// No TCP connection, in time or at all.
     #[error("{address} cannot be reached")]
     Unreachable {
         /// Host and port as configured.
@@ -99,7 +99,7 @@ pub enum SshError {
         /// The user name that was asked for.
         user: String,
     },
-    /// [`Phase::Connect`] took too long.
+    /// [`Phase::Connect`] took too long. Without a bastion, something took the TCP connection.
     #[error("no SSH handshake within {}", Seconds(*.0))]
     ConnectTimeout(Duration),
     /// [`Phase::Authenticate`] took too long.
