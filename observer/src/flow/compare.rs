@@ -238,6 +238,9 @@ impl<'a> Rows<'a> {
     /// The proofs that were let pass, one notice for all runners alike.
     pub(super) fn trust(&self) -> Vec<Notice> {
         let say = |((code, message), runners): (&(String, String), &Vec<String>)| {
+            // They came in the order in which they answered.
+            let mut runners = runners.clone();
+            runners.sort();
             let shown = runners.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
             let more = match runners.len() {
                 0..=3 => String::new(),

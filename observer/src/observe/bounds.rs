@@ -15,6 +15,11 @@ pub(super) async fn try_all(session: &Session, port: u16, timeout: Duration) -> 
     findings.into_iter().filter_map(|(attempt, finding)| Some((way(&attempt)?, answer(&finding)))).collect()
 }
 
+/// Whether a command of our choice runs. What a forced command says instead is not that.
+pub(super) async fn runs_anything(session: &Session, timeout: Duration) -> bool {
+    session.reach(&[Attempt::Exec], timeout).await.iter().any(|(_, finding)| *finding == Finding::Granted)
+}
+
 /// Environment variables are not a way in: the probe runs under `env -i`.
 fn way(attempt: &Attempt) -> Option<Way> {
     Some(match attempt {

@@ -136,7 +136,14 @@ impl<'c> Asker<'c> {
     ) -> Result<Answer, Failure> {
         let plain_exec = self.config.trust.accepts(crate::config::Accept::PlainExec);
         let limits = Limits { deadline: self.config.ssh.run_timeout.as_duration(), ..Limits::default() };
-        let record = probe::run(session, plain_exec, &question.names, tokens, limits).await?;
+        let record = match probe::run(session, plain_exec, &question.names, tokens, limits).await {
+            // A key that runs what it is asked for is bound to nothing: that is what is wrong, not the missing command.
+            Err(failure) if failure.code == "no-probe" && !plain_exec && self.runs_anything(session).await => {
+                self.bounds(session, question.runner.port).await?;
+                return Err(failure);
+            }
+            answer => answer?,
+        };
         let now = Timestamp::now().as_second();
         let left_out = observation::left_out(&record);
         let list_is_warm = left_out.contains(&"packages");
@@ -155,6 +162,10 @@ impl<'c> Asker<'c> {
                 Ok(Answer { record, warm: false, full_at: now, accepted })
             }
         }
+    }
+
+    async fn runs_anything(&self, session: &Session) -> bool {
+        bounds::runs_anything(session, self.config.ssh.connect_timeout.as_duration()).await
     }
 
     /// What the key reaches besides the probe: tried at every full reading.
