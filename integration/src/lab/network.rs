@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use super::run::{host, output, run};
@@ -54,7 +54,7 @@ impl Bridge {
 
     /// Puts `eth0` into the network namespace of a process, its other end on the bridge.
     pub(super) fn plug(&self, index: usize, process: u32) -> Result<()> {
-        let end = format!("{}-{index}", self.name());
+        let end = self.end(index);
         // The kernel clears a dead namespace when it has time; a runner that starts again does not wait for that.
         delete(&end)?;
         let process = process.to_string();
@@ -65,6 +65,18 @@ impl Bridge {
         run(&mut host("ip", pair.map(AsRef::as_ref)))?;
         run(&mut host("ip", ["link", "set", &end, "master", &self.name(), "up"].map(AsRef::as_ref)))?;
         Ok(())
+    }
+
+    /// Bytes that the runner at this place has sent since it started, headers included, as the kernel counts them.
+    pub(super) fn sent(&self, index: usize) -> Result<u64> {
+        let path = format!("/sys/class/net/{}/statistics/rx_bytes", self.end(index));
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+        Ok(text.trim().parse()?)
+    }
+
+    /// The host's end of the pair of a runner.
+    fn end(&self, index: usize) -> String {
+        format!("{}-{index}", self.name())
     }
 
     fn name(&self) -> String {

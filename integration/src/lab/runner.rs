@@ -182,6 +182,14 @@ impl Runner {
         self.init().is_ok()
     }
 
+    /// Bytes that it has sent over its network since it started, headers included, as the kernel counts them.
+    ///
+    /// # Errors
+    /// It is down.
+    pub fn bytes_sent(&self) -> Result<u64> {
+        self.bridge.sent(self.index)
+    }
+
     /// Runs shell text as root in the runner and gives stdout.
     ///
     /// # Errors
