@@ -62,6 +62,9 @@ fn what_llvm_pulls_along_is_shown_and_is_what_dnf_does() {
         }
         assert_eq!(plan.outgoing.iter().filter(|out| out.repos.is_empty()).count(), 0, "{:?}", plan.outgoing);
 
+        let kept = plan.outgoing.iter().filter(|out| out.kept).count();
+        assert_eq!(kept > 0, dnf == "dnf5", "the local plugin is on where it is dnf5's: {:?}", plan.outgoing);
+
         let predicted = predicted(&stage.installed(), &plan.transaction);
         let replay = if dnf == "dnf4" {
             runner.write("/root/t/transaction.json", for_dnf4(&plan.transaction), 0o600).unwrap();
@@ -123,5 +126,47 @@ fn missing_or_old_metadata_a_conflict_and_a_busy_dnf_each_have_their_name() {
         runner.sh("rm -rf /var/cache/libdnf5/* /var/cache/dnf/*").unwrap();
         let rules = Rules { base: stage.base(), ..rules };
         assert_eq!(code(&rules), Some("no-metadata"), "{}", runner.name);
+    }
+}
+
+/// Holds the very file of a signed repository, and comes first by its name.
+const UNSIGNED: &str = "\
+[aaa-unsigned]
+name=unsigned
+baseurl=file:///srv/lab/aaa
+gpgcheck=0
+";
+
+#[test]
+fn a_signed_repository_is_taken_before_one_without_signatures() {
+    let Some(_turn) = turn("a_signed_repository_is_taken_before_one_without_signatures") else {
+        return;
+    };
+    let lab = Lab::up(&LabConfig::new([("five", Base::Dnf5), ("four", Base::Dnf4)])).unwrap();
+    for runner in lab.runners() {
+        let dnf = runner.dnf();
+        runner.write("/etc/yum.repos.d/aaa.repo", UNSIGNED, 0o644).unwrap();
+        let fill =
+            "mkdir -p /srv/lab/aaa && cp /srv/lab/updates/htop-*.rpm /srv/lab/aaa/ && createrepo_c -q /srv/lab/aaa";
+        runner
+            .sh(&format!("{fill} && {dnf} -y install htop-3.3.0-4.fc41 >/dev/null && {dnf} makecache >/dev/null"))
+            .unwrap();
+        let stage = Stage::new(runner);
+        let wants = [want(Verb::Upgrade, "htop-3.3.0-5.fc41.x86_64")];
+        let plan = stage.plan(&wants, &stage.rules()).unwrap();
+        let from = |plan: &countersign_observer::plan::Plan| {
+            plan.transaction.rpms.iter().find(|change| change.action.is_incoming()).map(|change| change.repo_id.clone())
+        };
+        assert_eq!(from(&plan).as_deref(), Some("updates"), "{}: {plan:#?}", runner.name);
+
+        // Even where the runner's own configuration prefers the other one.
+        runner.write("/etc/yum.repos.d/aaa.repo", format!("{UNSIGNED}priority=1\n"), 0o644).unwrap();
+        let plan = stage.plan(&wants, &stage.rules()).unwrap();
+        match from(&plan).as_deref() {
+            None => assert_eq!(plan.blocked[0].1.code, "policy", "{}: {plan:#?}", runner.name),
+            from => assert_eq!(from, Some("updates"), "{}: {plan:#?}", runner.name),
+        }
+        eprintln!("{}: {:?}", runner.name, plan.blocked);
+        runner.sh("rm -r /srv/lab/aaa").unwrap();
     }
 }

@@ -69,9 +69,19 @@ pub async fn plan(
         let output = session.exec(&command, request.as_bytes(), limits).await.map_err(|error| unanswered(&error))?;
         match open(output.stdout, request.nonce()) {
             Err(failure) if failure.code == "changing" && attempt < ATTEMPTS => attempt += 1,
-            Err(failure) => return Err(explained(failure, &output.ended.exit, &output.ended.stderr)),
+            Err(failure) => return Err(dated(explained(failure, &output.ended.exit, &output.ended.stderr))),
             Ok(record) => return Ok(record),
         }
+    }
+}
+
+/// We send no request that a probe of today refuses; one from before there were plans does.
+fn dated(failure: Failure) -> Failure {
+    match failure.code.as_str() {
+        "request" => {
+            Failure::new("probe-version", format!("{}; the runner's probe cannot plan, see enroll", failure.message))
+        }
+        _ => failure,
     }
 }
 
@@ -135,6 +145,15 @@ mod tests {
         assert_eq!(failure.code, "request");
         let (one, two) = (request(&["bash"], &Tokens::default()), request(&["bash"], &Tokens::default()));
         assert_ne!(one.unwrap().nonce(), two.unwrap().nonce());
+    }
+
+    #[test]
+    fn a_probe_that_cannot_plan_is_too_old() {
+        let refused = Failure::new("request", "the probe refused: line 3: an unknown key");
+        let failure = dated(refused);
+        assert_eq!(failure.code, "probe-version");
+        assert!(failure.message.contains("unknown key") && failure.message.contains("enroll"));
+        assert_eq!(dated(Failure::new("dnf-busy", "x")).code, "dnf-busy");
     }
 
     #[test]

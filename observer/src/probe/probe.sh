@@ -1059,12 +1059,12 @@ plan_digests() {
         esac
         # rpm reads everything that packages are compressed with; the program zstd need not be there.
         # shellcheck disable=SC2016 # awk's own fields
-        run rpm --eval "%{lua: local file = rpm.open('$primary', 'r.$io')
+        { wait=30; run rpm --eval "%{lua: local file = rpm.open('$primary', 'r.$io')
             while true do
                 local part = file:read(65536)
                 if not part or #part == 0 then break end
                 io.stdout:write(part)
-            end}" | timeout -k 2 "$wait" awk -v repo="$id" -v items="$T/nevras" '
+            end}"; } | timeout -k 2 30 awk -v repo="$id" -v items="$T/nevras" '
             function between(start, stop,   text) {
                 if (!match($0, start "[^<>]*" stop)) return ""
                 text = substr($0, RSTART, RLENGTH)
