@@ -17,4 +17,5 @@ pub mod onboard;
 pub mod plan;
 pub mod privilege;
 pub mod probe;
+pub mod propose;
 pub mod report;

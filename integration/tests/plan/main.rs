@@ -10,6 +10,7 @@ mod place;
 
 mod incident;
 mod property;
+mod proposals;
 mod requests;
 mod stage;
 mod universe;

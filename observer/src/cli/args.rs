@@ -50,6 +50,8 @@ pub enum Command {
     Diff(Show),
     /// Write the newest comparison as text, Markdown, JSON and HTML
     Report(Show),
+    /// Make proposals that would remove the drift of the newest comparison; nothing is changed and nothing is sent
+    Propose(Propose),
     /// The main job: observe, diff, report
     Nightly(Show),
     /// Say what a branch of canonical would do to the fleet, by the stored observations
@@ -108,6 +110,17 @@ pub struct Show {
     /// Show everything instead of the first screen
     #[arg(long)]
     pub all: bool,
+}
+
+/// Options of `propose`.
+#[derive(Debug, Args)]
+pub struct Propose {
+    /// Only for this runner
+    #[arg(long)]
+    pub runner: Option<String>,
+    /// Only for these packages, `NAME` or `NAME.ARCH`: a smaller proposal in the place of the whole one
+    #[arg(long, value_name = "PACKAGE", num_args = 1.., requires = "runner")]
+    pub only: Vec<String>,
 }
 
 /// Options of `preview`.

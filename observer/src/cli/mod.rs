@@ -63,13 +63,20 @@ fn run(cli: Cli) -> Result<Done, Stop> {
 
 async fn command(cli: Cli, config: Config, progress: Progress) -> Result<Done, Stop> {
     let screen = Screen::of(&std::io::stdout());
-    let writes = matches!(cli.command, Command::Observe | Command::Diff(_) | Command::Report(_) | Command::Nightly(_));
+    let writes = matches!(
+        cli.command,
+        Command::Observe | Command::Diff(_) | Command::Report(_) | Command::Propose(_) | Command::Nightly(_)
+    );
     let desk = if writes { flow::Desk::open_to_write(config)? } else { flow::Desk::open(config)? };
     match cli.command {
         Command::Lint(lint) => flow::lint(desk, lint.show_policy, screen).await,
         Command::Observe => flow::observe(desk, &progress).await,
         Command::Diff(show) => flow::diff(desk, show.all, screen).await,
         Command::Report(show) => flow::report(desk, show.all, screen).await,
+        Command::Propose(propose) => {
+            let selection = flow::Selection { runner: propose.runner.as_deref(), only: &propose.only };
+            flow::propose(desk, selection, &progress).await
+        }
         Command::Nightly(show) => flow::nightly(desk, show.all, screen, &progress).await,
         Command::Preview(preview) => flow::preview(desk, &preview.reference, preview.all, screen).await,
         Command::Why(why) => flow::why(desk, &why.package, why.runner.as_deref(), screen).await,

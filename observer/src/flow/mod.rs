@@ -1,4 +1,4 @@
-//! The commands, step by step: observation, drift, report. Each works alone on the stored state of the one before.
+//! The commands, step by step: observation, drift, report, proposals. Each works alone on the stored state of the one before.
 
 mod compare;
 mod first_day;
@@ -8,6 +8,7 @@ mod nightly;
 mod onboard;
 mod past;
 mod prepare;
+mod propose;
 mod stop;
 mod tell;
 
@@ -16,6 +17,7 @@ pub use inspect::{lint, lint_directory, preview, schema, why};
 pub use nightly::{diff, nightly, observe, report};
 pub use onboard::enroll;
 pub use prepare::Desk;
+pub use propose::{Selection, propose};
 pub use stop::Stop;
 
 use countersign_shared::exit::Outcome;

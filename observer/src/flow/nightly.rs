@@ -140,14 +140,7 @@ async fn ask(
 ) -> Result<Tally, Stop> {
     let identity = desk.identity(loaded).await?;
     let fleet = &loaded.canonical.fleet;
-    let known_hosts = desk
-        .config
-        .ssh
-        .known_hosts
-        .as_ref()
-        .map(std::fs::read)
-        .transpose()
-        .map_err(|error| Stop::of(Outcome::Invalid, "known-hosts", &error).hint("check [ssh] known_hosts"))?;
+    let known_hosts = desk.known_hosts()?;
     let targets =
         Targets::new(fleet, known_hosts.as_deref()).map_err(|failure| Stop::invalid(&failure.code, failure.message))?;
     let compiled: Vec<_> = fleet.runners.iter().map(|runner| manifests.of(&loaded.canonical, runner)).collect();

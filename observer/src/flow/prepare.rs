@@ -38,6 +38,14 @@ impl Desk {
         Ok(Self { config, store, _lock: Some(lock) })
     }
 
+    /// The configured file of host keys.
+    pub fn known_hosts(&self) -> Result<Option<Vec<u8>>, Stop> {
+        let path = self.config.ssh.known_hosts.as_ref();
+        path.map(std::fs::read)
+            .transpose()
+            .map_err(|error| Stop::of(Outcome::Invalid, "known-hosts", &error).hint("check [ssh] known_hosts"))
+    }
+
     /// Where canonical is.
     pub fn source(&self) -> Result<Source, Stop> {
         Ok(Source::new(&self.config.canonical, &self.config.state_dir)?)

@@ -93,6 +93,16 @@ impl Store {
         tx.commit().map_err(failed)
     }
 
+    /// Puts what was found out after the comparison (`proposal`, `blocked`) into the stored report of a run.
+    pub fn amend_report(&mut self, run: &Run, report: &DriftReport) -> Result<(), HistoryError> {
+        let json = serde_json::to_vec(report).map_err(|e| HistoryError::Damaged(e.to_string()))?;
+        let lz4 = lz4_flex::block::compress_prepend_size(&json);
+        self.db
+            .execute("UPDATE run SET report = ?2 WHERE id = ?1 AND reported IS NOT NULL", params![run.id, lz4])
+            .map(|_| ())
+            .map_err(|e| HistoryError::Query("written", e))
+    }
+
     /// The stored report of a run.
     pub fn report(&self, run: &Run) -> Result<Option<DriftReport>, HistoryError> {
         let lz4: Option<Vec<u8>> = self

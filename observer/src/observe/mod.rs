@@ -60,6 +60,12 @@ impl<'c> Asker<'c> {
         Self { config, connector, targets }
     }
 
+    /// A connection to one runner, for questions about a plan.
+    pub async fn connect(&self, runner: &Runner) -> Result<Session, Failure> {
+        let target = self.targets.target(runner)?;
+        self.connector.connect(&target).await.map_err(|error| unreached(&error))
+    }
+
     /// Asks every runner and stores the rows as they come, some at a time. `look` sees each row before it is stored,
     /// and may turn an answer into a failure.
     pub async fn fleet<'q>(
@@ -119,8 +125,7 @@ impl<'c> Asker<'c> {
     }
 
     async fn answer(&self, question: &Question<'_>, hint: Option<Answer>) -> Result<Answer, Failure> {
-        let target = self.targets.target(question.runner)?;
-        let session = self.connector.connect(&target).await.map_err(|error| unreached(&error))?;
+        let session = self.connect(question.runner).await?;
         let tokens = hint.as_ref().map(|answer| observation::tokens(&answer.record)).unwrap_or_default();
         let result = self.converse(&session, question, &tokens, hint).await;
         session.close().await;

@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 
 use countersign_manifests_schema::transaction::Transaction;
 use countersign_shared::observation::{EACH_MAX, Failure, Nonce, PlanRequest, RequestError, Want};
+use countersign_shared::proposal::Offer as Candidate;
 use countersign_shared::solver::{PlanAnswer, Repo, Step, Verdict};
 
 /// What the plan must hold to.
@@ -85,6 +86,31 @@ pub async fn plan(ask: &impl Ask, wants: &[Want], rules: &Rules) -> Result<Plan,
     settle(ask, steps, stands, rules, &mut plan).await?;
     plan.blocked.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(plan)
+}
+
+/// Which builds of some packages the repositories offer; the inner error is about metadata that cannot be planned from.
+pub async fn candidates(
+    ask: &impl Ask,
+    names: &BTreeSet<&str>,
+    rules: &Rules,
+) -> Result<Result<Vec<Candidate>, Blocked>, Failure> {
+    if names.is_empty() {
+        return Ok(Ok(Vec::new()));
+    }
+    put(
+        ask,
+        rules,
+        |nonce| PlanRequest::candidates(nonce, names.iter().copied()),
+        |answer| {
+            if let Some(stale) = stale(&answer.repos, rules.metadata_not_before) {
+                return Ok(Err(Blocked::new("no-metadata", stale)));
+            }
+            let offers = answer.offers.ok_or_else(|| Failure::new("garbage", "no offers in the answer"))?;
+            let offered = offers.offers.into_iter().filter(|offer| settle::is_source(offer.repo_id));
+            Ok(Ok(offered.map(|offer| Candidate { nevra: offer.nevra, repo_id: offer.repo_id.to_owned() }).collect()))
+        },
+    )
+    .await
 }
 
 /// One question and its answer, for the set of packages that was observed.

@@ -109,6 +109,13 @@ read_request() {
         ended { fail("text after the end"); next }
         $0 == "end" { ended = 1; next }
         NF != 2 || $0 != $1 " " $2 { fail("not a key and a value"); next }
+        $1 == "any" {
+            if (plan != "offers") fail("not in this request")
+            else if ($2 !~ /^[A-Za-z0-9][A-Za-z0-9._+-]*$/ || length($2) > 128) fail("not a package name")
+            else if (++wanted > 2048) fail("too many packages")
+            else print $1, $2 > items
+            next
+        }
         $1 ~ /^(offer|install|upgrade|downgrade|remove)$/ {
             if (plan == "" || (plan == "offers") != ($1 == "offer")) fail("not in this request")
             else if ($2 !~ /^[A-Za-z0-9][A-Za-z0-9._+:~^-]*$/ || $2 !~ /-.*-.*\./ || length($2) > 255) fail("not a package")
@@ -851,10 +858,15 @@ def attempt(dnf, base, items, erasing):
 def plan(items, mode, erasing):
     dnf, base = planning_base()
     with open(items) as file:
-        wanted = [(action, with_epoch(nevra)) for action, nevra in (line.split() for line in file)]
+        wanted = [(action, what if action == "any" else with_epoch(what))
+                  for action, what in (line.split() for line in file)]
     if mode == "offers":
         available, installed, digests = [], [], []
-        for _, nevra in wanted:
+        for action, nevra in wanted:
+            if action == "any":
+                for package in base.sack.query().available().filter(name=[nevra]):
+                    available.append([full(package), package.reponame])
+                continue
             for package in exactly(base, base.sack.query().available(), nevra):
                 available.append([nevra, package.reponame])
                 algorithm, digest = package.chksum or ("", b"")

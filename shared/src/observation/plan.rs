@@ -85,6 +85,15 @@ impl PlanRequest {
         Self::assemble(nonce, "offers", options, nevras.iter().map(|nevra| ("offer", nevra.as_str())), PLAN_MAX)
     }
 
+    /// Which builds of these packages the repositories offer, by name.
+    pub fn candidates<'a>(nonce: Nonce, names: impl IntoIterator<Item = &'a str>) -> Result<Self, RequestError> {
+        let names: BTreeSet<&str> = names.into_iter().collect();
+        if let Some(name) = names.iter().find(|name| !is_name(name)) {
+            return Err(RequestError::Name(name.chars().take(300).collect()));
+        }
+        Self::assemble(nonce, "offers", "", names.into_iter().map(|name| ("any", name)), PLAN_MAX)
+    }
+
     /// What it would take to do all of it at once. `erasing` lets the solver remove what is in the way.
     pub fn solve(nonce: Nonce, wants: &[Want], erasing: bool) -> Result<Self, RequestError> {
         Self::wanted(nonce, "solve", wants, erasing, PLAN_MAX)
@@ -144,6 +153,11 @@ fn checked(nevra: &str) -> Result<String, RequestError> {
     Nevra::parse(nevra).map(|nevra| nevra.to_string()).map_err(|_| refused())
 }
 
+/// A name without anything that makes a version of it.
+fn is_name(name: &str) -> bool {
+    name.len() <= 128 && is_plain(name) && !name.contains([':', '~', '^'])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,6 +208,18 @@ mod tests {
         }
         let long = format!("{}-1-1.noarch", "a".repeat(250));
         assert!(Want::new(Verb::Install, &long).is_err());
+    }
+
+    #[test]
+    fn candidates_are_asked_for_by_plain_names() {
+        let request = PlanRequest::candidates(nonce(), ["llvm", "gtk+extra", "llvm"]).unwrap();
+        assert!(String::from_utf8_lossy(request.as_bytes()).ends_with("\nplan offers\nany gtk+extra\nany llvm\nend\n"));
+        for name in ["", "-y", "--setopt=a", "/etc/passwd", "a*", "a b", "a\nend", "@a", "_a", "a:b", "$(id)", "a/b"] {
+            assert!(PlanRequest::candidates(nonce(), [name]).is_err(), "{name:?}");
+        }
+        let names: Vec<String> = (0..=PLAN_MAX).map(|n| format!("p{n}")).collect();
+        let many = PlanRequest::candidates(nonce(), names.iter().map(String::as_str));
+        assert_eq!(many, Err(RequestError::TooMany(PLAN_MAX + 1)));
     }
 
     #[test]

@@ -1,0 +1,17 @@
+//! From the drift of a report to proposals: what would remove it, what the runner's dnf makes of that, and whether it
+//! stands.
+//!
+//! Nothing is changed on a runner, and nothing leaves this machine: proposals are kept on the [`Shelf`].
+
+mod attempt;
+mod case;
+mod shelf;
+mod standing;
+
+pub use attempt::propose;
+pub use case::{Case, Member, Proposed};
+pub use shelf::{Shelf, ShelfError};
+pub use standing::standings;
+
+#[cfg(test)]
+mod tests;
