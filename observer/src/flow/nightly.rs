@@ -1,7 +1,8 @@
-//! The main job: observe, diff, report; together or one by one.
+//! The main job: observe, diff, report, propose; together or one by one.
 
 use super::compare::{Manifests, Rows};
 use super::prepare::Desk;
+use super::propose::{self, Selection};
 use super::stop::Stop;
 use super::{Done, tell};
 use crate::canonical::LoadedCanonical;
@@ -115,6 +116,12 @@ async fn run_all(
     if let Err(error) = &written {
         report.steps.pop();
         report.steps.push(step("report", Some(error)));
+    }
+    // Without a place to offer them in, nobody asked for proposals.
+    if desk.config.proposed.is_some() {
+        let made = propose::make(desk, &loaded, &run, &mut report, Selection::default(), progress).await;
+        report.steps.push(step("propose", made.err().map(|stop| anyhow::anyhow!(stop.summary())).as_ref()));
+        tell::write(desk, &report, &context).map_or_else(|error| tracing::error!("{error:#}"), drop);
     }
     if let Some(told) = tell::notify(desk, &report, &context, written.ok().as_ref()).await {
         report.steps.push(step("notify", told.as_ref().err()));

@@ -220,7 +220,7 @@ impl Question<'_> {
             *index = places[*index];
         }
         let looked_at = members.iter().zip(&places).filter(|(member, _)| case.is_asked_for(&member.item));
-        let own = |member: &Member| member.item.blocked.as_ref().map(|failure| known(failure));
+        let own = |member: &Member| member.item.blocked.as_ref().map(known);
         Answered { looked_at: looked_at.map(|(member, place)| (*place, own(member))).collect(), proposed }
     }
 

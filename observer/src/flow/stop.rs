@@ -39,6 +39,11 @@ impl Stop {
         Self { outcome: Outcome::Invalid, failures: diagnostics.iter().map(Failure::from).collect() }
     }
 
+    /// The most important failure in one sentence.
+    pub fn summary(&self) -> String {
+        self.failures.first().map_or_else(String::new, |failure| failure.document().message)
+    }
+
     /// Adds what to do about it to the first failure.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

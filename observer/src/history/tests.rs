@@ -200,3 +200,33 @@ fn a_newer_format_is_refused() {
     drop(store);
     assert!(matches!(Store::open(dir.path()), Err(HistoryError::Newer { found: 99, .. })));
 }
+
+#[test]
+fn consecutive_observations_of_an_item_are_counted_back_to_the_first_gap() {
+    let place = tempfile::tempdir().unwrap();
+    let mut store = Store::open(place.path()).unwrap();
+    let seen = |codes: &[&str]| codes.iter().map(|code| item(code, *code == "unwanted")).collect::<Vec<_>>();
+    // The runner failed in the third run: that is no observation, and no gap.
+    let nights = [
+        (Status::Observed, seen(&["unlisted", "ahead"])),
+        (Status::Observed, seen(&["ahead"])),
+        (Status::Observed, seen(&["unlisted", "ahead"])),
+        (Status::Failed, seen(&[])),
+        (Status::Observed, seen(&["unlisted", "ahead", "unwanted"])),
+    ];
+    let mut last = None;
+    for (night, (status, items)) in nights.iter().enumerate() {
+        let run = store.begin_run(at(night as i64)).unwrap();
+        let report = report(&run, &[("runner-01", *status, items.clone())]);
+        store.save_report(&run, &report, &Extras::default(), at(night as i64)).unwrap();
+        last = Some(run);
+    }
+    let (run, items) = (last.unwrap(), &nights[4].1);
+    let counted = |most| -> Vec<(bool, u32)> {
+        let standings = crate::propose::standings(&store, &run, "runner-01", items, most).unwrap();
+        standings.iter().map(|standing| (standing.waived, standing.observations)).collect()
+    };
+    assert_eq!(counted(10), [(false, 2), (false, 4), (true, 1)]);
+    assert_eq!(counted(2), [(false, 2), (false, 2), (true, 1)]);
+    assert_eq!(counted(1), [(false, 1), (false, 1), (true, 1)]);
+}
