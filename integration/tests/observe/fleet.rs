@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use countersign_integration::lab::{Base, Lab, LabConfig, Runner, WORKSTATION_PACKAGES, plant, turn};
-use countersign_manifests_schema::report::{DriftReport, Notice, RunnerReport, Status};
+use countersign_manifests_schema::report::{DriftReport, Notice, RunnerReport, Status, StepStatus};
 use countersign_observer::probe::PROBE_PATH;
 use jiff::Timestamp;
 
@@ -63,8 +63,9 @@ impl Story {
             }
         }
         let full_size = report.runners.iter().find(|row| row.name == FULL_SIZE).unwrap();
-        // htop was taken from it.
-        assert_eq!(full_size.packages, WORKSTATION_PACKAGES as u64 - 1);
+        assert_eq!(full_size.packages, WORKSTATION_PACKAGES as u64);
+        assert_eq!(report.guards, []);
+        assert!(report.steps.iter().all(|step| step.status != StepStatus::Failed), "{:?}", report.steps);
     }
 
     /// Bytes that each healthy runner has sent.
@@ -150,7 +151,7 @@ fn nine_runners_report_what_was_planted_and_four_say_why_they_cannot() {
     story.check(&warm, first);
     all_new(&warm, false);
     assert!(warm.runners.iter().all(|row| row.warm == is_healthy(&row.name)));
-    let digests = (WORKSTATION_PACKAGES as u64 - 1) * DIGEST;
+    let digests = WORKSTATION_PACKAGES as u64 * DIGEST;
     assert!(cold_bytes[FULL_SIZE] > digests, "{cold_bytes:?}");
     assert!(warm_bytes[FULL_SIZE] < digests, "{warm_bytes:?}");
     for (name, cold) in &cold_bytes {
