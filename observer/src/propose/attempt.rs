@@ -211,12 +211,22 @@ async fn judged(
             open = stand;
             continue;
         }
+        if let Some(blocked) = irreversible(&plan) {
+            return Ok(Err(blocked));
+        }
         let claimed: Vec<usize> = stand.iter().map(|(index, _)| *index).collect();
         let items: Vec<&Item> = claimed.iter().map(|index| &case.members[*index].item).collect();
         let waived: Vec<&Item> = case.members.iter().filter(|m| m.standing.waived).map(|m| &m.item).collect();
         let justified = justify(case.compiled, case.observation, &items, &waived, case.policy, &plan.transaction);
         return Ok(justified.map(|justified| Some(Stands { claimed, justified, plan })));
     }
+}
+
+/// What leaves must be obtainable again, or the runner must keep snapshots.
+fn irreversible(plan: &Plan) -> Option<Blocked> {
+    let lost = plan.outgoing.iter().find(|out| out.repos.is_empty() && !out.kept)?;
+    let message = format!("{} could not be had again, and the runner keeps no snapshots", lost.nevra);
+    (!plan.snapper).then(|| Blocked::new(Block::Irreversible, message))
 }
 
 /// A reason of the plan, as the report has it.
