@@ -64,8 +64,10 @@ pub struct Forge {
     pub api: String,
     /// `owner/name`.
     pub repository: String,
-    /// File that holds the token.
+    /// File that holds the token; a systemd credential of the same name is preferred.
     pub token_file: PathBuf,
+    /// Certificates of an authority of your own, PEM; then no other is trusted.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// The forge APIs that are spoken.
@@ -233,7 +235,10 @@ impl Config {
                 repository.url = base.join(&repository.url).to_string_lossy().into_owned();
             }
         }
-        self.forge.iter_mut().for_each(|forge| at(&mut forge.token_file));
+        if let Some(forge) = &mut self.forge {
+            at(&mut forge.token_file);
+            forge.ca_file.iter_mut().for_each(at);
+        }
         for path in [&mut self.ssh.key, &mut self.ssh.certificate, &mut self.ssh.known_hosts, &mut self.notify.textfile]
         {
             path.iter_mut().for_each(at);

@@ -18,4 +18,5 @@ pub mod plan;
 pub mod privilege;
 pub mod probe;
 pub mod propose;
+pub mod publish;
 pub mod report;

@@ -3,11 +3,13 @@
 //! [`canonical`]: the credential for canonical cannot push. [`people`]: people have signed its history.
 //! [`account`]: the account on a runner is an ordinary one.
 //! [`reach`]: the key reaches the probe there and nothing else. [`declared`]: our keys are declared for our role alone.
+//! [`forge`]: the forge's token cannot write canonical and administers nothing.
 //! What is not proven is not a pass. [`settle`] is the one place where `[trust] accept` counts.
 
 pub mod account;
 pub mod canonical;
 pub mod declared;
+pub mod forge;
 pub mod local;
 pub mod people;
 pub mod reach;
@@ -39,11 +41,17 @@ pub enum Code {
     KeyNotDeclared,
     /// Our key is declared for another role as well.
     KeyInOtherRole,
+    /// The forge's token can write canonical.
+    ForgeWritesCanonical,
+    /// The forge's token is one of an administrator.
+    ForgeAdmin,
+    /// What the forge's token can do was not found out.
+    ForgeUnproven,
 }
 
 impl Code {
     /// Every code, for documentation and tests.
-    pub const ALL: [Code; 10] = [
+    pub const ALL: [Code; 13] = [
         Code::CanonicalWritable,
         Code::CanonicalUnproven,
         Code::CanonicalUnsigned,
@@ -54,6 +62,9 @@ impl Code {
         Code::KeyUnproven,
         Code::KeyNotDeclared,
         Code::KeyInOtherRole,
+        Code::ForgeWritesCanonical,
+        Code::ForgeAdmin,
+        Code::ForgeUnproven,
     ];
 
     /// The stable text.
@@ -69,6 +80,9 @@ impl Code {
             Code::KeyUnproven => "key-unproven",
             Code::KeyNotDeclared => "key-not-declared",
             Code::KeyInOtherRole => "key-in-other-role",
+            Code::ForgeWritesCanonical => "forge-writes-canonical",
+            Code::ForgeAdmin => "forge-admin",
+            Code::ForgeUnproven => "forge-unproven",
         }
     }
 
@@ -78,11 +92,13 @@ impl Code {
     /// by that command, so `plain-exec` covers forwarding.
     pub const fn accepted_by(self) -> Option<Accept> {
         match self {
-            Code::CanonicalWritable | Code::CanonicalUnproven => Some(Accept::CanonicalWritable),
+            Code::CanonicalWritable | Code::CanonicalUnproven | Code::ForgeWritesCanonical => {
+                Some(Accept::CanonicalWritable)
+            }
             Code::CanonicalUnsigned => Some(Accept::CanonicalUnsigned),
             Code::AccountPrivileged | Code::AccountUnproven => Some(Accept::AccountPrivileged),
             Code::PlainExec | Code::ForwardingOpen | Code::KeyUnproven => Some(Accept::PlainExec),
-            Code::KeyNotDeclared | Code::KeyInOtherRole => None,
+            Code::KeyNotDeclared | Code::KeyInOtherRole | Code::ForgeAdmin | Code::ForgeUnproven => None,
         }
     }
 
@@ -103,6 +119,9 @@ impl Code {
             }
             Code::KeyNotDeclared => "add the public key to observer_ssh under [keys] in fleet.toml",
             Code::KeyInOtherRole => "give each role a key of its own",
+            Code::ForgeWritesCanonical => "take the forge account out of the people who may write canonical",
+            Code::ForgeAdmin => "use an account of its own that administers neither the forge nor the repository",
+            Code::ForgeUnproven => "the token needs to read its user and its repository; the next run tries again",
         }
     }
 }

@@ -1,12 +1,15 @@
-//! Read-only git: a bare mirror below the program's state directory, filled by the git CLI and read by libgit2.
+//! Git: a bare mirror below the program's state directory, filled by the git CLI and read by libgit2.
 //!
-//! What this module cannot do: write to a remote. [`transport`] is the only place that starts git, its verbs are a
-//! closed enum, and the one `push` in it is a dry run that proves that pushing is refused ([`write_probe`]).
+//! What this module cannot do: write to canonical. [`transport`] is the only place that starts git, its verbs are a
+//! closed enum, and the `push` in it is a dry run that proves that pushing is refused ([`write_probe`]). Built with the
+//! feature `push`, as the observer alone is, it has one more, which can name branches `proposals/*` and nothing else.
 //! There is never a work tree. Everything blocks: call it inside `spawn_blocking`.
 
 pub mod error;
 pub mod history;
 pub mod mirror;
+#[cfg(feature = "push")]
+pub mod push;
 pub mod remote;
 pub mod snapshot;
 pub mod transport;
@@ -15,5 +18,7 @@ pub mod write_probe;
 pub use error::GitError;
 pub use history::{Commit, CommitId};
 pub use mirror::Mirror;
+#[cfg(feature = "push")]
+pub use push::{ProposalRef, Pushed, Update};
 pub use remote::{Kind, Reference, Remote, RemoteUrl, SshAccess};
 pub use snapshot::{Limits, Snapshot, Wanted};

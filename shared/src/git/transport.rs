@@ -41,9 +41,29 @@ pub(super) enum Verb<'a> {
         /// A reference that does not exist on the other side.
         to: &'a Reference,
     },
+    /// `git fetch` of all branches of proposals; those that are gone are forgotten.
+    #[cfg(feature = "push")]
+    FetchProposals,
+    /// `git push` of branches of proposals, each only if it is where it is expected to be.
+    #[cfg(feature = "push")]
+    PushProposals {
+        /// What is to change.
+        updates: &'a [super::push::Update],
+    },
 }
 
 impl Verb<'_> {
+    /// Whether something changes on the other side.
+    fn writes(self) -> bool {
+        match self {
+            Verb::Fetch { .. } | Verb::ListRemote | Verb::RefusedPush { .. } => false,
+            #[cfg(feature = "push")]
+            Verb::FetchProposals => false,
+            #[cfg(feature = "push")]
+            Verb::PushProposals { .. } => true,
+        }
+    }
+
     /// The arguments after git's global options.
     fn argv(self, url: &str) -> Vec<String> {
         let fixed: &[&str] = match self {
@@ -57,8 +77,28 @@ impl Verb<'_> {
             ],
             Verb::ListRemote => &["ls-remote", "--heads"],
             Verb::RefusedPush { .. } => &["push", "--dry-run", "--no-verify", "--porcelain"],
+            #[cfg(feature = "push")]
+            Verb::FetchProposals => &[
+                "fetch",
+                "--quiet",
+                "--prune",
+                "--no-tags",
+                "--no-write-fetch-head",
+                "--no-auto-maintenance",
+                "--no-recurse-submodules",
+            ],
+            #[cfg(feature = "push")]
+            Verb::PushProposals { .. } => {
+                &["push", "--porcelain", "--no-verify", "--no-follow-tags", "--no-signed", "--recurse-submodules=no"]
+            }
         };
         let mut argv: Vec<String> = fixed.iter().map(|s| (*s).to_owned()).collect();
+        #[cfg(feature = "push")]
+        if let Verb::PushProposals { updates } = self {
+            let id = |commit: Option<_>| commit.map(|c: super::CommitId| c.to_string()).unwrap_or_default();
+            // An empty expectation means: there is no such branch (git-push(1)).
+            argv.extend(updates.iter().map(|u| format!("--force-with-lease={}:{}", u.branch.as_str(), id(u.expected))));
+        }
         argv.push("--".to_owned());
         argv.push(url.to_owned());
         match self {
@@ -66,6 +106,15 @@ impl Verb<'_> {
             Verb::Fetch { from, to } => argv.push(format!("+{from}:{to}")),
             Verb::ListRemote => {}
             Verb::RefusedPush { object, to } => argv.push(format!("{object}:{to}")),
+            #[cfg(feature = "push")]
+            Verb::FetchProposals => {
+                argv.push("+refs/heads/proposals/*:refs/countersign/heads/proposals/*".to_owned());
+            }
+            #[cfg(feature = "push")]
+            Verb::PushProposals { updates } => argv.extend(updates.iter().map(|update| {
+                let new = update.new.map(|commit| commit.to_string()).unwrap_or_default();
+                format!("{new}:{}", update.branch.as_str())
+            })),
         }
         argv
     }
@@ -84,7 +133,7 @@ pub(super) struct Ended {
 
 /// Runs one verb against `remote` with the mirror as git directory.
 pub(super) fn run(mirror: &Path, remote: &Remote, verb: Verb<'_>) -> Result<Ended, GitError> {
-    let config = write_config(mirror, remote)?;
+    let config = write_config(mirror, remote, verb)?;
     let mut command = Command::new("git");
     command
         .env_clear()
@@ -108,6 +157,10 @@ pub(super) fn run(mirror: &Path, remote: &Remote, verb: Verb<'_>) -> Result<Ende
         // The packets are the evidence of which service answered; protocol 0 is the only one that pushes.
         command.env("GIT_TRACE_PACKET", "1").env("GIT_TRACE_BARE", "1").args(["-c", "protocol.version=0"]);
     }
+    if verb.writes() {
+        // Our own hooks only: given so, git hides it from the receive-pack of a local repository, whose hooks count.
+        command.args(["-c", "core.hooksPath=/dev/null"]);
+    }
     command.arg("--git-dir=.").args(verb.argv(remote.url.as_str()));
     let child = command.spawn().map_err(GitError::Start)?;
     match wait(child, remote.timeout).map_err(GitError::Start)? {
@@ -123,9 +176,14 @@ fn search_path() -> OsString {
 /// Our own git configuration, read instead of the system's and the user's.
 ///
 /// A file and not `-c`, because git hides `-c` from the `upload-pack` of a local repository.
-fn write_config(mirror: &Path, remote: &Remote) -> Result<OsString, GitError> {
-    let mut text = String::from(
-        "[core]\n\thooksPath = /dev/null\n\tfsmonitor = false\n\taskPass =\n\tattributesFile = /dev/null\n\
+fn write_config(mirror: &Path, remote: &Remote, verb: Verb<'_>) -> Result<OsString, GitError> {
+    let (name, mut text) = if verb.writes() {
+        ("hermetic-push.gitconfig", String::new())
+    } else {
+        ("hermetic.gitconfig", "[core]\n\thooksPath = /dev/null\n".to_owned())
+    };
+    text.push_str(
+        "[core]\n\tfsmonitor = false\n\taskPass =\n\tattributesFile = /dev/null\n\
          [credential]\n\thelper =\n\
          [transfer]\n\tfsckObjects = true\n\
          [gc]\n\tauto = 0\n\
@@ -149,7 +207,7 @@ fn write_config(mirror: &Path, remote: &Remote) -> Result<OsString, GitError> {
             let _ = writeln!(text, "[safe]\n\tdirectory = \"{quoted}\"");
         }
     }
-    let path = mirror.join("hermetic.gitconfig");
+    let path = mirror.join(name);
     if fs::read(&path).ok().as_deref() != Some(text.as_bytes()) {
         fs::write(&path, &text).map_err(|source| GitError::Prepare { path: path.clone(), source })?;
     }
@@ -307,6 +365,27 @@ mod tests {
             let dashes = argv.iter().position(|a| a == "--").unwrap();
             assert!(argv[dashes + 1..].iter().all(|a| !a.starts_with('-')), "{argv:?}");
         }
+    }
+
+    #[cfg(feature = "push")]
+    #[test]
+    fn a_push_names_branches_of_proposals_with_what_it_expects_there_and_never_forces() {
+        use crate::git::push::{ProposalRef, Update};
+        let id = |digit: &str| Some(crate::git::CommitId::parse(&digit.repeat(40)).unwrap());
+        let update = |name: &str, expected, new| Update { branch: ProposalRef::runner(name).unwrap(), expected, new };
+        let updates = [update("new", None, id("1")), update("moved", id("2"), id("3")), update("gone", id("4"), None)];
+        let argv = Verb::PushProposals { updates: &updates }.argv("/srv/a.git");
+        let dashes = argv.iter().position(|a| a == "--").unwrap();
+        let lease = |name: &str, id: &str| format!("--force-with-lease=refs/heads/proposals/{name}:{id}");
+        let leases: Vec<_> = argv[..dashes].iter().filter(|a| a.contains("force")).cloned().collect();
+        assert_eq!(leases, [lease("new", ""), lease("moved", &"2".repeat(40)), lease("gone", &"4".repeat(40))]);
+        assert_eq!(argv[dashes + 1], "/srv/a.git");
+        for refspec in &argv[dashes + 2..] {
+            let (from, to) = refspec.split_once(':').unwrap();
+            assert!(from.is_empty() || from.len() == 40, "{refspec}");
+            assert!(to.starts_with("refs/heads/proposals/"), "{refspec}");
+        }
+        assert_eq!(argv.len(), dashes + 2 + updates.len());
     }
 
     #[test]

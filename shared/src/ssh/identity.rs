@@ -73,6 +73,12 @@ pub enum IdentityError {
         /// Which file.
         path: PathBuf,
     },
+    /// Messages are signed with key files only.
+    #[error("a key in an agent signs no message")]
+    NotAFile,
+    /// The key's type makes no signatures over messages, or not with this library.
+    #[error("the key cannot sign a message")]
+    CannotSign,
     /// `SSH_AUTH_SOCK` is not set.
     #[error("no SSH agent: SSH_AUTH_SOCK is not set")]
     NoAgent,
@@ -106,6 +112,7 @@ impl IdentityError {
             Self::Read { .. } => "check `key` and `certificate` in [ssh], and who may read them",
             Self::Permissions { .. } => "chmod 600 it",
             Self::Owner { .. } => "chown it to the user that runs this program",
+            Self::NotAFile | Self::CannotSign => "ssh-keygen -t ed25519 makes a key that can",
             Self::Encrypted { .. } => "use agent = true in [ssh] with the key loaded into an SSH agent",
             Self::NotAKey { .. } => "ssh-keygen -t ed25519 makes one; ssh-keygen -p rewrites an old PEM file",
             Self::NotACertificate { .. } | Self::OtherKey { .. } => "ssh-keygen -s CA -I ID -n USER KEY.pub makes one",
@@ -158,6 +165,15 @@ impl Identity {
             Kind::Key { key, .. } => key.public_key(),
             Kind::Agent { key, .. } => key,
         }
+    }
+
+    /// Signs a message as `ssh-keygen -Y sign -n NAMESPACE` does; answers with the armoured signature. Key files only.
+    pub fn sign_message(&self, namespace: &str, message: &[u8]) -> Result<String, IdentityError> {
+        let Kind::Key { key, .. } = &self.0 else {
+            return Err(IdentityError::NotAFile);
+        };
+        let signature = key.sign(namespace, HashAlg::Sha512, message).map_err(|_| IdentityError::CannotSign)?;
+        signature.to_pem(russh::keys::ssh_key::LineEnding::LF).map_err(|_| IdentityError::CannotSign)
     }
 
     /// The public half as `ssh-keygen -l` names it.

@@ -4,6 +4,8 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a table says how many of its cases ran")]
 
 mod hermetic;
+#[cfg(feature = "push")]
+mod push;
 mod remotes;
 #[path = "../repositories/mod.rs"]
 mod repositories;
