@@ -4,7 +4,7 @@ use super::stage::{Stage, class_branch, many, ready};
 use countersign_integration::forge::{FakeForge, Fault, Flavour, LOGIN, REPOSITORY, TOKEN};
 use countersign_observer::config::{self, ForgeKind};
 use countersign_observer::publish::forge::{Forge, ForgeError, Kept, Ladder};
-use countersign_observer::publish::{Known, Night, Ready, publish};
+use countersign_observer::publish::{Door, Known, Night, Ready, publish};
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -69,7 +69,7 @@ impl Site {
         let unjudged: BTreeSet<String> = unjudged.iter().map(|name| (*name).to_owned()).collect();
         let known = Known { unjudged, declared: self.stage.declared.clone(), seen: None };
         let client = self.client();
-        publish(self.stage.place(state, "observer"), Some(&client), ready.to_vec(), known, ladder).await.unwrap()
+        publish(self.stage.place(state, "observer"), Door::Open(&client), ready.to_vec(), known, ladder).await.unwrap()
     }
 
     /// `number open|closed|merged branch` of all pull requests.
@@ -276,6 +276,21 @@ async fn two_observers_on_one_night_open_one_pull_request() {
     let opened = [one, two].into_iter().map(|night| night.pulls.unwrap().unwrap().opened.len()).sum::<usize>();
     assert_eq!((opened, site.forge.lock().pulls.len()), (1, 1));
     assert_eq!(site.night(&set).await.unchanged, 1);
+}
+
+#[tokio::test]
+async fn a_forge_that_cannot_be_used_loses_no_branch() {
+    let site = Site::new(ForgeKind::Forgejo).await;
+    site.night(&[ready("a", "one", 1)]).await;
+    let known = Known { declared: site.stage.declared.clone(), ..Known::default() };
+    let set = vec![ready("b", "two", 1)];
+    let night = publish(site.stage.place("state", "observer"), Door::Shut, set.clone(), known.clone(), LADDER).await;
+    assert!(night.unwrap().pulls.is_none());
+    assert_eq!(site.stage.branches().len(), 2);
+    assert_eq!(site.pulls(), ["1 open proposals/a"]);
+    // Without any forge, what is gone goes.
+    let night = publish(site.stage.place("state", "observer"), Door::None, set, known, LADDER).await.unwrap();
+    assert_eq!((night.left.len(), site.stage.branches().len()), (0, 1));
 }
 
 #[tokio::test]

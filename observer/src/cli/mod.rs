@@ -18,6 +18,8 @@ use std::process::ExitCode;
 
 /// The program: reads the process's arguments, prints, and returns its exit status.
 pub fn main() -> ExitCode {
+    // Before anything speaks TLS; there is one provider in this program, and it is named once.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let wants_json = arguments.iter().any(|argument| argument == "--json");
     let cli = match Cli::try_parse_from(&arguments) {

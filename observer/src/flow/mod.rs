@@ -9,6 +9,7 @@ mod onboard;
 mod past;
 mod prepare;
 mod propose;
+mod publish;
 mod stop;
 mod tell;
 
@@ -18,6 +19,7 @@ pub use nightly::{diff, nightly, observe, report};
 pub use onboard::enroll;
 pub use prepare::Desk;
 pub use propose::{Selection, propose};
+pub use publish::{Offer, offer};
 pub use stop::Stop;
 
 use countersign_shared::exit::Outcome;

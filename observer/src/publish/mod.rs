@@ -13,7 +13,7 @@ pub mod repository;
 pub mod summary;
 
 pub use error::PublishError;
-pub use night::{Known, Night, publish};
+pub use night::{Door, Known, Night, publish};
 pub use repository::{Branch, Change, Place, Synced, remove, sync};
 
 /// One proposal that is to be offered to people.

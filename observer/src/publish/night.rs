@@ -31,10 +31,21 @@ pub struct Known {
     pub seen: Option<CommitId>,
 }
 
+/// The forge, as far as there is one.
+#[derive(Clone, Copy)]
+pub enum Door<'a> {
+    /// There is none: branches are all.
+    None,
+    /// There is one, but it cannot be used in this run. Branches are pushed, and none is taken away.
+    Shut,
+    /// It can be used.
+    Open(&'a Forge),
+}
+
 /// Publishes. An error means that not even the branches could be looked at or pushed.
 pub async fn publish(
     place: Place,
-    forge: Option<&Forge>,
+    door: Door<'_>,
     ready: Vec<Ready>,
     known: Known,
     ladder: Ladder,
@@ -44,17 +55,17 @@ pub async fn publish(
         let (place, ready) = (Arc::clone(&place), Arc::clone(&ready));
         away(move || repository::sync(&place, &ready, &known.unjudged, &known.declared, known.seen)).await?
     };
-    let pulls = match forge {
-        Some(forge) => {
+    let pulls = match door {
+        Door::Open(forge) => {
             let (wanted, unwanted) = wishes(&synced, &ready);
             let base = place.main.as_str().trim_start_matches("refs/heads/");
             Some(forge.keep(&wanted, &unwanted, base, ladder).await)
         }
-        None => None,
+        Door::None | Door::Shut => None,
     };
     // A forge closes a pull request whose branch is gone, and that would look like a person's doing: the branch goes last.
     let free = |branch: &ProposalRef| match &pulls {
-        None => true,
+        None => matches!(door, Door::None),
         Some(Ok(kept)) => !kept.still_open.contains(branch.short()),
         Some(Err(_)) => false,
     };

@@ -214,6 +214,9 @@ struct Round<'a> {
     runners: &'a BTreeSet<&'a str>,
 }
 
+/// Runners, and why there is no branch for them.
+type Refusals = Vec<(String, String)>;
+
 /// What is to be done with one branch, and what will have become of it then.
 struct Step {
     branch: Branch,
@@ -228,7 +231,8 @@ impl Step {
 }
 
 impl Round<'_> {
-    fn plan(&self, ready: &[Ready]) -> Result<(Vec<Step>, Vec<(String, String)>), PublishError> {
+    /// One step for each branch, and the runners that cannot have one, with the reason.
+    fn plan(&self, ready: &[Ready]) -> Result<(Vec<Step>, Refusals), PublishError> {
         let (mut wanted, refused) = branches::assign(ready, |branch| self.tips.contains_key(branch));
         for branch in self.tips.keys() {
             wanted.entry(branch.clone()).or_default();

@@ -136,14 +136,15 @@ pub fn decide(wanted: &[Wanted], unwanted: &[Unwanted], pulls: &[Pull], me: &str
             });
         } else if there.next().is_some() {
             acts.push(Act::Theirs { wanted: index });
-        } else if !ladder.open {
-        } else if let Some(number) = stays_closed(pulls, class, ours) {
-            acts.push(Act::StaysClosed { wanted: index, number });
-        } else if count >= ladder.max_open {
-            acts.push(Act::HeldBack { wanted: index });
-        } else {
-            count += 1;
-            acts.push(Act::Open { wanted: index });
+        } else if ladder.open {
+            acts.push(match stays_closed(pulls, class, ours) {
+                Some(number) => Act::StaysClosed { wanted: index, number },
+                None if count >= ladder.max_open => Act::HeldBack { wanted: index },
+                None => {
+                    count += 1;
+                    Act::Open { wanted: index }
+                }
+            });
         }
     }
     acts
@@ -234,9 +235,9 @@ mod tests {
         let gone = |superseded| [Unwanted { branch: "proposals/a".to_owned(), superseded }];
         let close = Act::Close { number: 1, body: there[0].body.clone(), branch: "proposals/a".to_owned() };
         let patient = Ladder { close_resolved: false, ..LADDER };
-        assert_eq!(decide(&[], &gone(false), &there, "bot", LADDER), [close.clone()]);
+        assert_eq!(decide(&[], &gone(false), &there, "bot", LADDER), std::slice::from_ref(&close));
         assert_eq!(decide(&[], &gone(false), &there, "bot", patient), []);
-        assert_eq!(decide(&[], &gone(true), &there, "bot", patient), [close.clone()]);
+        assert_eq!(decide(&[], &gone(true), &there, "bot", patient), std::slice::from_ref(&close));
         assert_eq!(decide(&[], &[], &there, "bot", LADDER), [close]);
         // Nothing that is not ours, and nothing that is not about proposals.
         let eve = Pull { author: "eve".to_owned(), ..there[0].clone() };
