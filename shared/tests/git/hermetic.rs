@@ -111,7 +111,10 @@ fn git_is_started_in_one_file_and_nothing_else_is_started_anywhere() {
         for entry in fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                open.push(path);
+                // Modules of tests are in no program; they start git and ssh-keygen to compare with.
+                if !path.ends_with("tests") {
+                    open.push(path);
+                }
                 continue;
             }
             let text = fs::read_to_string(&path).unwrap();
