@@ -48,6 +48,8 @@ CREATE TABLE observation (
     full_at INTEGER,
     warm INTEGER NOT NULL,
     accepted TEXT,
+    packages_token TEXT,
+    history_token TEXT,
     error_code TEXT,
     error_message TEXT,
     recipe BLOB,

@@ -2,7 +2,7 @@
 
 use super::{HistoryError, Run, Store, content};
 use countersign_manifests_schema::report::Notice;
-use countersign_shared::observation::Failure;
+use countersign_shared::observation::{self, Failure, Tokens};
 use rusqlite::{OptionalExtension as _, params};
 
 /// What came of observing one runner.
@@ -36,6 +36,8 @@ pub struct Hint {
     pub full_at: i64,
     /// The run that holds the answer.
     pub run: i64,
+    /// With these the runner leaves out what has not moved.
+    pub tokens: Tokens,
 }
 
 /// A stored row of a run.
@@ -48,7 +50,8 @@ impl Store {
         let tx = self.db.transaction().map_err(failed)?;
         {
             let mut insert = tx
-                .prepare_cached("INSERT OR REPLACE INTO observation VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")
+                .prepare_cached("INSERT OR REPLACE INTO observation (run, runner, at, full_at, warm, accepted, error_code, error_message,
+                     recipe, packages_token, history_token) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")
                 .map_err(failed)?;
             let mut part = tx.prepare_cached("INSERT OR IGNORE INTO part VALUES (?1, ?2, ?3)").map_err(failed)?;
             for outcome in outcomes {
@@ -62,10 +65,13 @@ impl Store {
                         None::<String>,
                         failure.code,
                         failure.message,
-                        None::<Vec<u8>>
+                        None::<Vec<u8>>,
+                        None::<String>,
+                        None::<String>
                     ]),
                     Ok(answer) => {
                         let (recipe, digests) = content::put(&tx, &answer.record)?;
+                        let tokens = observation::tokens(&answer.record);
                         let accepted = serde_json::to_string(&answer.accepted)
                             .map_err(|e| HistoryError::Damaged(e.to_string()))?;
                         let done = insert.execute(params![
@@ -77,7 +83,9 @@ impl Store {
                             accepted,
                             None::<String>,
                             None::<String>,
-                            recipe
+                            recipe,
+                            tokens.packages,
+                            tokens.history
                         ]);
                         for digest in digests {
                             part.execute(params![outcome.runner, run.id, &digest[..]]).map_err(failed)?;
@@ -95,11 +103,15 @@ impl Store {
     pub fn hint(&self, runner: &str) -> Result<Option<Hint>, HistoryError> {
         self.db
             .prepare_cached(
-                "SELECT full_at, run FROM observation
+                "SELECT full_at, run, packages_token, history_token FROM observation
                  WHERE runner = ?1 AND recipe IS NOT NULL ORDER BY run DESC LIMIT 1",
             )
             .and_then(|mut find| {
-                find.query_row([runner], |row| Ok(Hint { full_at: row.get(0)?, run: row.get(1)? })).optional()
+                find.query_row([runner], |row| {
+                    let tokens = Tokens { packages: row.get(2)?, history: row.get(3)? };
+                    Ok(Hint { full_at: row.get(0)?, run: row.get(1)?, tokens })
+                })
+                .optional()
             })
             .map_err(|e| HistoryError::Query("read", e))
     }

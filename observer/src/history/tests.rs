@@ -89,7 +89,7 @@ fn what_is_saved_reads_back_and_equal_sections_are_stored_once() {
         assert_eq!(store.outcome(run.id, &wanted.runner).unwrap().as_ref(), Some(wanted));
     }
     assert_eq!(contents(&store), 2, "two different package sections");
-    assert_eq!(store.hint("a").unwrap(), Some(Hint { full_at: 7, run: run.id }));
+    assert_eq!(store.hint("a").unwrap(), Some(Hint { full_at: 7, run: run.id, tokens: Default::default() }));
     assert_eq!(store.hint("d").unwrap(), None);
     assert_eq!(store.newest_answer("d").unwrap(), None);
     assert_eq!(store.newest_observed().unwrap(), Some(run));

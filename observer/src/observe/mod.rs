@@ -7,7 +7,7 @@ mod targets;
 pub use targets::Targets;
 
 use crate::config::Config;
-use crate::history::{Answer, HistoryError, Outcome, Run, Store};
+use crate::history::{Answer, Hint, HistoryError, Outcome, Run, Store};
 use crate::privilege::{self, Violation};
 use crate::probe;
 use countersign_manifests_schema::report::Notice;
@@ -85,11 +85,20 @@ impl<'c> Asker<'c> {
                 && let Some(question) = waiting.next()
             {
                 let hint = self.hint(store, &question)?;
-                asked.push(async move { (question.runner, self.ask(&question, hint).await) });
+                asked.push(async move {
+                    let tokens = hint.as_ref().map(|hint| &hint.tokens);
+                    let said = self.ask(&question, tokens).await;
+                    (question.runner, hint, Timestamp::now().as_second(), said)
+                });
             }
             tally.running = asked.len();
             progress(tally);
-            let Some((runner, mut outcome)) = asked.next().await else { break };
+            let Some((runner, hint, at, said)) = asked.next().await else { break };
+            let answer = match said {
+                Ok(said) => complete(store, runner, hint, at, said)?,
+                Err(failure) => Err(failure),
+            };
+            let mut outcome = Outcome { runner: runner.name.clone(), at, answer };
             look(store, runner, &mut outcome)?;
             tally.done += 1;
             if let Err(failure) = &outcome.answer {
@@ -109,36 +118,20 @@ impl<'c> Asker<'c> {
     }
 
     /// What allows a warm answer: the last answer, unless its package list is too old.
-    fn hint(&self, store: &Store, question: &Question<'_>) -> Result<Option<Answer>, HistoryError> {
+    fn hint(&self, store: &Store, question: &Question<'_>) -> Result<Option<Hint>, HistoryError> {
         let oldest = Timestamp::now().as_second() - self.config.ssh.full_every.as_secs() as i64;
-        match store.hint(&question.runner.name)? {
-            Some(hint) if hint.full_at > oldest => {
-                Ok(store.outcome(hint.run, &question.runner.name)?.and_then(|stored| stored.answer.ok()))
-            }
-            _ => Ok(None),
-        }
+        Ok(store.hint(&question.runner.name)?.filter(|hint| hint.full_at > oldest))
     }
 
-    async fn ask(&self, question: &Question<'_>, hint: Option<Answer>) -> Outcome {
-        let answer = self.answer(question, hint).await;
-        Outcome { runner: question.runner.name.clone(), at: Timestamp::now().as_second(), answer }
-    }
-
-    async fn answer(&self, question: &Question<'_>, hint: Option<Answer>) -> Result<Answer, Failure> {
+    async fn ask(&self, question: &Question<'_>, tokens: Option<&Tokens>) -> Result<Said, Failure> {
         let session = self.connect(question.runner).await?;
-        let tokens = hint.as_ref().map(|answer| observation::tokens(&answer.record)).unwrap_or_default();
-        let result = self.converse(&session, question, &tokens, hint).await;
+        let nothing = Tokens::default();
+        let result = self.converse(&session, question, tokens.unwrap_or(&nothing)).await;
         session.close().await;
         result
     }
 
-    async fn converse(
-        &self,
-        session: &Session,
-        question: &Question<'_>,
-        tokens: &Tokens,
-        hint: Option<Answer>,
-    ) -> Result<Answer, Failure> {
+    async fn converse(&self, session: &Session, question: &Question<'_>, tokens: &Tokens) -> Result<Said, Failure> {
         let plain_exec = self.config.trust.accepts(crate::config::Accept::PlainExec);
         let limits = Limits { deadline: self.config.ssh.run_timeout.as_duration(), ..Limits::default() };
         let record = match probe::run(session, plain_exec, &question.names, tokens, limits).await {
@@ -149,24 +142,10 @@ impl<'c> Asker<'c> {
             }
             answer => answer?,
         };
-        let now = Timestamp::now().as_second();
         let left_out = observation::left_out(&record);
-        let list_is_warm = left_out.contains(&"packages");
-        let nothing = left_out.is_empty();
-        let record = match &hint {
-            _ if nothing => record,
-            Some(stored) => observation::merge(&stored.record, &record)?,
-            None => return Err(Failure::new("garbage", "the runner left out what it was not asked to leave out")),
-        };
-        match hint {
-            Some(stored) if list_is_warm => {
-                Ok(Answer { record, warm: true, full_at: stored.full_at, accepted: stored.accepted })
-            }
-            _ => {
-                let accepted = self.bounds(session, question.runner.port).await?;
-                Ok(Answer { record, warm: false, full_at: now, accepted })
-            }
-        }
+        let (warm, whole) = (left_out.contains(&"packages"), left_out.is_empty());
+        let accepted = if warm { None } else { Some(self.bounds(session, question.runner.port).await?) };
+        Ok(Said { record, whole, accepted })
     }
 
     async fn runs_anything(&self, session: &Session) -> bool {
@@ -182,6 +161,43 @@ impl<'c> Asker<'c> {
             None => Ok(settled.accepted.iter().map(Violation::notice).collect()),
         }
     }
+}
+
+/// What a runner said, with what it left out still missing.
+struct Said {
+    record: String,
+    whole: bool,
+    /// Violated proofs that are let pass; `None` when its package list has not moved, and so nothing was tried.
+    accepted: Option<Vec<Notice>>,
+}
+
+/// Puts what a runner left out back in. The stored answer is read only now, so that none waits in memory.
+fn complete(
+    store: &Store,
+    runner: &Runner,
+    hint: Option<Hint>,
+    at: i64,
+    said: Said,
+) -> Result<Result<Answer, Failure>, HistoryError> {
+    let Said { record, whole, accepted } = said;
+    if let (true, Some(accepted)) = (whole, &accepted) {
+        return Ok(Ok(Answer { record, warm: false, full_at: at, accepted: accepted.clone() }));
+    }
+    let stored = match hint {
+        Some(hint) => store.outcome(hint.run, &runner.name)?.and_then(|stored| stored.answer.ok()),
+        None => None,
+    };
+    let Some(stored) = stored else {
+        return Ok(Err(Failure::new("garbage", "the runner left out what it was not asked to leave out")));
+    };
+    let record = match observation::merge(&stored.record, &record) {
+        Ok(record) => record,
+        Err(failure) => return Ok(Err(failure)),
+    };
+    Ok(Ok(match accepted {
+        None => Answer { record, warm: true, full_at: stored.full_at, accepted: stored.accepted },
+        Some(accepted) => Answer { record, warm: false, full_at: at, accepted },
+    }))
 }
 
 fn unreached(error: &SshError) -> Failure {
