@@ -1,11 +1,10 @@
 //! One row of a report: what a runner answered, against what it should be.
 
 use super::past::Past;
-use super::prepare::Desk;
 use super::stop::Stop;
 use crate::assess::{self, Assessment, Circumstances, Earlier};
-use crate::canonical::LoadedCanonical;
-use crate::config::Trust;
+use crate::canonical::{LoadedCanonical, Source};
+use crate::config::{Config, Trust};
 use crate::guard::{self, Finding, Footprint, Spread, Watched};
 use crate::history::{HistoryError, Outcome, Previous, Run, Store};
 use crate::privilege;
@@ -21,7 +20,8 @@ use std::sync::Arc;
 
 /// All manifests in force over the fleet, each prepared once.
 pub(super) struct Manifests {
-    prepared: HashMap<*const Effective, Arc<Compiled>>,
+    /// By the address of the shared manifest.
+    prepared: HashMap<usize, Arc<Compiled>>,
 }
 
 impl Manifests {
@@ -30,7 +30,7 @@ impl Manifests {
         let mut prepared = HashMap::new();
         for runner in &canonical.fleet.runners {
             let effective = canonical.effective(runner);
-            let key = Arc::as_ptr(&effective);
+            let key = address(&effective);
             if let std::collections::hash_map::Entry::Vacant(entry) = prepared.entry(key) {
                 let compiled =
                     Compiled::new(effective).map_err(|error| Stop::of(exit::Outcome::Invalid, "manifest", &error))?;
@@ -42,11 +42,16 @@ impl Manifests {
 
     /// The manifest in force for a runner.
     pub(super) fn of(&self, canonical: &Canonical, runner: &Runner) -> Arc<Compiled> {
-        match self.prepared.get(&Arc::as_ptr(&canonical.effective(runner))) {
+        match self.prepared.get(&address(&canonical.effective(runner))) {
             Some(compiled) => Arc::clone(compiled),
             None => unreachable!("every runner of canonical was prepared"),
         }
     }
+}
+
+/// Runners with the same manifests share one value, so where it is tells which it is.
+fn address(effective: &Arc<Effective>) -> usize {
+    Arc::as_ptr(effective).addr()
 }
 
 /// The rows of one run as they come, and what is said beside them.
@@ -80,7 +85,7 @@ struct Believed {
 impl<'a> Rows<'a> {
     /// No row yet.
     pub(super) fn new(
-        desk: &Desk,
+        config: &Config,
         loaded: &'a LoadedCanonical,
         manifests: &'a Manifests,
         run: &Run,
@@ -88,15 +93,26 @@ impl<'a> Rows<'a> {
         Ok(Self {
             loaded,
             manifests,
-            trust: desk.config.trust.clone(),
+            trust: config.trust.clone(),
             run: run.clone(),
-            past: Past::open(&desk.source()?, loaded)?,
+            past: Past::open(&Source::new(&config.canonical, &config.state_dir)?, loaded)?,
             spread: Spread::default(),
             accepted: BTreeMap::new(),
             runners: Vec::with_capacity(loaded.canonical.fleet.runners.len()),
             footprints: BTreeMap::new(),
             findings: Vec::new(),
         })
+    }
+
+    /// Takes in the rows of other runners.
+    pub(super) fn join(&mut self, other: Rows<'_>) {
+        self.runners.extend(other.runners);
+        self.footprints.extend(other.footprints);
+        self.findings.extend(other.findings);
+        self.spread.join(other.spread);
+        for (proof, runners) in other.accepted {
+            self.accepted.entry(proof).or_default().extend(runners);
+        }
     }
 
     /// Adds the row of a runner. An answer that is not believed becomes a failure in `outcome` as well.

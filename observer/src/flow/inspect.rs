@@ -101,7 +101,7 @@ pub async fn preview(desk: Desk, reference: &str, all: bool, screen: Screen) -> 
     // Compared with what is stored, this is one run later.
     let run = Run { id: i64::MAX, ..run };
     let manifests = Manifests::new(&loaded.canonical)?;
-    let mut rows = Rows::new(&desk, &loaded, &manifests, &run)?;
+    let mut rows = Rows::new(&desk.config, &loaded, &manifests, &run)?;
     for runner in &loaded.canonical.fleet.runners {
         let mut row = desk.store.newest_answer(&runner.name)?.unwrap_or_else(|| Row {
             runner: runner.name.clone(),

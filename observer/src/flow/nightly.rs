@@ -7,6 +7,7 @@ use super::stop::Stop;
 use super::{Done, tell};
 use crate::canonical::LoadedCanonical;
 use crate::cli::Progress;
+use crate::config::Config;
 use crate::history::{Extras, HistoryError, Outcome as Row, Run, Store};
 use crate::observe::{Asker, Question, Tally, Targets};
 use countersign_manifests_schema::report::{DRIFT_REPORT_SCHEMA, DriftReport, Notice, Status, Step, StepStatus};
@@ -20,7 +21,7 @@ pub async fn observe(mut desk: Desk, progress: &Progress) -> Result<Done, Stop> 
     let (loaded, _) = desk.canonical().await?;
     let manifests = Manifests::new(&loaded.canonical)?;
     let run = desk.store.begin_run(Timestamp::now())?;
-    let mut rows = Rows::new(&desk, &loaded, &manifests, &run)?;
+    let mut rows = Rows::new(&desk.config, &loaded, &manifests, &run)?;
     let tally = ask(&mut desk, &loaded, &manifests, &run, &mut rows, progress).await?;
     let mut runners = rows.runners;
     runners.sort_by(|a, b| a.name.cmp(&b.name));
@@ -43,8 +44,7 @@ pub async fn diff(mut desk: Desk, all: bool, screen: Screen) -> Result<Done, Sto
     let (loaded, mut trust) = desk.canonical().await?;
     let run = newest(desk.store.newest_observed()?, "observe")?;
     let manifests = Manifests::new(&loaded.canonical)?;
-    let mut rows = Rows::new(&desk, &loaded, &manifests, &run)?;
-    judge_stored(&desk, &loaded.canonical.fleet.runners, &run, &mut rows)?;
+    let mut rows = judge_stored(&desk.config, &loaded, &manifests, &run)?;
     trust.extend(rows.trust());
     let extras = extras(&loaded, &mut rows);
     let steps = vec![step("diff", None)];
@@ -53,26 +53,36 @@ pub async fn diff(mut desk: Desk, all: bool, screen: Screen) -> Result<Done, Sto
     Ok(tell::done(&report, &context, all, screen))
 }
 
-/// Adds the stored row of every runner. Unpacking them is half of the work, and done by a thread of its own.
-fn judge_stored(desk: &Desk, runners: &[Runner], run: &Run, rows: &mut Rows<'_>) -> Result<(), HistoryError> {
-    const UNPACKED: usize = 16;
-    let reader = Store::open(&desk.config.state_dir)?;
-    let (give, take) = std::sync::mpsc::sync_channel(UNPACKED);
-    std::thread::scope(|scope| {
-        scope.spawn(move || {
-            for runner in runners {
-                if give.send((runner, reader.outcome(run.id, &runner.name))).is_err() {
-                    break;
-                }
-            }
-        });
-        // By value: after an error the thread must see that nothing is taken any more.
-        for (runner, stored) in take {
-            let mut row = stored?.unwrap_or_else(|| never_asked(&runner.name, run));
-            rows.add(&desk.store, runner, &mut row)?;
+/// The rows of every runner by its stored answer. One runner has nothing to do with another, so every processor takes a
+/// part of the fleet.
+fn judge_stored<'a>(
+    config: &Config,
+    loaded: &'a LoadedCanonical,
+    manifests: &'a Manifests,
+    run: &Run,
+) -> Result<Rows<'a>, Stop> {
+    let runners = &loaded.canonical.fleet.runners;
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let part = runners.len().div_ceil(threads).max(1);
+    let judge = |part: &[Runner]| -> Result<Rows<'a>, Stop> {
+        let store = Store::open(&config.state_dir)?;
+        let mut rows = Rows::new(config, loaded, manifests, run)?;
+        for runner in part {
+            let mut row = store.outcome(run.id, &runner.name)?.unwrap_or_else(|| never_asked(&runner.name, run));
+            rows.add(&store, runner, &mut row)?;
         }
-        Ok(())
-    })
+        Ok(rows)
+    };
+    let mut all = Rows::new(config, loaded, manifests, run)?;
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = runners.chunks(part).map(|part| scope.spawn(|| judge(part))).collect();
+        for part in parts {
+            let rows = part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            all.join(rows);
+        }
+        Ok::<_, Stop>(())
+    })?;
+    Ok(all)
 }
 
 /// Writes the newest comparison to the report directory, and prints it.
@@ -105,7 +115,7 @@ async fn run_all(
     let (loaded, mut trust) = desk.canonical().await?;
     let manifests = Manifests::new(&loaded.canonical)?;
     let run = desk.store.begin_run(started)?;
-    let mut rows = Rows::new(desk, &loaded, &manifests, &run)?;
+    let mut rows = Rows::new(&desk.config, &loaded, &manifests, &run)?;
     ask(desk, &loaded, &manifests, &run, &mut rows, progress).await?;
     trust.extend(rows.trust());
     let extras = extras(&loaded, &mut rows);

@@ -32,6 +32,15 @@ impl Spread {
         }
     }
 
+    /// Takes in what was noted elsewhere, of other runners.
+    pub fn join(&mut self, other: Spread) {
+        let shift = self.runners.len() as u32;
+        self.runners.extend(other.runners);
+        for (drift, indices) in other.new {
+            self.new.entry(drift).or_default().extend(indices.into_iter().map(|index| index + shift));
+        }
+    }
+
     /// Every drift that is new on more than `percent` of the fleet.
     pub fn findings(&self, fleet: usize, percent: u32) -> Vec<Finding> {
         let mut by_message: BTreeMap<String, Vec<String>> = BTreeMap::new();
