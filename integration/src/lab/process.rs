@@ -1,6 +1,7 @@
 //! The processes of runners, found again by whoever comes later.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -17,6 +18,7 @@ pub(super) struct Process {
 /// Every runner of the lab in `dir` that is up, whoever started it.
 pub(super) fn processes(dir: &Path) -> Result<Vec<Process>> {
     let mount = dir.join("mnt");
+    let own = identity(dir);
     let mut found = Vec::new();
     for (number, bytes) in each_process("cmdline")? {
         let mut arguments = bytes.split(|byte| *byte == 0);
@@ -25,11 +27,24 @@ pub(super) fn processes(dir: &Path) -> Result<Vec<Process>> {
             continue;
         }
         let root = arguments.map(|argument| PathBuf::from(String::from_utf8_lossy(argument).into_owned()));
-        if let Some(root) = root.into_iter().find(|argument| argument.parent() == Some(&mount)) {
+        let Some(root) = root.into_iter().find(|argument| argument.parent() == Some(&mount)) else {
+            continue;
+        };
+        // In a chroot, or outside of one, the same path may be another lab's. A runner that has left the host's root has its own for one.
+        let theirs = PathBuf::from(format!("/proc/{number}/root"));
+        let below = theirs.join(dir.strip_prefix("/").unwrap_or(dir));
+        if identity(&below).is_some_and(|it| Some(it) == own)
+            || identity(&theirs).is_some_and(|it| Some(it) == identity(&root))
+        {
             found.push(Process { number, root });
         }
     }
     Ok(found)
+}
+
+/// Device and inode: what makes two paths one directory.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
 }
 
 /// Kills it with everything in its namespaces, and returns when it is gone.

@@ -63,7 +63,9 @@ impl LabConfig {
 /// `COUNTERSIGN_LAB_DIR`, or /var/tmp/countersign-lab.
 #[must_use]
 pub fn default_dir() -> PathBuf {
-    std::env::var_os("COUNTERSIGN_LAB_DIR").map_or_else(|| PathBuf::from(DEFAULT_DIR), PathBuf::from)
+    let dir = std::env::var_os("COUNTERSIGN_LAB_DIR").map_or_else(|| PathBuf::from(DEFAULT_DIR), PathBuf::from);
+    // Mounts and processes are found again by it, from whatever directory.
+    std::path::absolute(&dir).unwrap_or(dir)
 }
 
 /// What is written down so that another process can find a lab, or clean up after one that died.
