@@ -160,6 +160,11 @@ fn the_sample_files_of_openssh_are_read_as_ssh_keygen_reads_them() {
     assert!(cases >= 100);
 }
 
+/// To leave when the host key is wrong, dozens of times from one address, is what these tests do.
+fn patient() -> Sshd {
+    Sshd::with(&Settings { penalties: false, ..Settings::default() })
+}
+
 /// What the real client makes of a known_hosts file: whether it went on to the authentication.
 fn accepted_by_ssh(sshd: &Sshd, known_hosts: &Path) -> bool {
     let output = Command::new("ssh")
@@ -203,7 +208,7 @@ async fn compare(sshd: &Sshd, files: &[String], accepted: usize) {
 
 #[tokio::test]
 async fn plain_keys_are_judged_as_ssh_judges_them() {
-    let sshd = Sshd::start();
+    let sshd = patient();
     let key = public(&sshd.host_key);
     let other = public(&sshd.workshop.key("other", "ed25519"));
     let other_type = public(&sshd.workshop.key("other_type", "ecdsa"));
@@ -254,7 +259,7 @@ async fn plain_keys_are_judged_as_ssh_judges_them() {
 
 #[tokio::test]
 async fn hashed_lines_are_judged_as_ssh_judges_them() {
-    let sshd = Sshd::start();
+    let sshd = patient();
     let key = public(&sshd.host_key);
     let other = public(&sshd.workshop.key("other", "ed25519"));
     let hashed = |name: &str, key: &str| {
@@ -282,7 +287,10 @@ fn certified(authority_kind: &str, how: &[&str]) -> (Sshd, String) {
     options.extend_from_slice(how);
     let certificate = workshop.certificate(&authority, &key, &options);
     let config = format!("HostKey {}\nHostCertificate {}", text(&key), text(&certificate));
-    let sshd = Sshd::in_workshop(workshop, &Settings { host_key: "ecdsa", config: &config, ..Settings::default() });
+    let sshd = Sshd::in_workshop(
+        workshop,
+        &Settings { host_key: "ecdsa", config: &config, penalties: false, ..Settings::default() },
+    );
     (sshd, public(&authority))
 }
 

@@ -9,7 +9,11 @@ use std::sync::{Arc, Mutex};
 
 use countersign_shared::ssh::host_keys::HostKeys;
 use countersign_shared::ssh::{Connector, ConnectorConfig, Endpoint, Identity, Target};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+
+const NEEDED: &str = "these tests need OpenSSH's sshd: `apt-get install openssh-server`, or `cargo verify`";
 
 /// Keys, certificates and files of one test.
 pub(crate) struct Workshop {
@@ -103,11 +107,13 @@ pub(crate) struct Settings<'a> {
     pub(crate) key_options: &'a str,
     /// Lines for sshd_config.
     pub(crate) config: &'a str,
+    /// Whether it refuses an address for a while that left too often before it logged in, as OpenSSH does since 9.8.
+    pub(crate) penalties: bool,
 }
 
 impl Default for Settings<'_> {
     fn default() -> Self {
-        Self { host_key: "ed25519", user_key: "ed25519", key_options: "", config: "" }
+        Self { host_key: "ed25519", user_key: "ed25519", key_options: "", config: "", penalties: true }
     }
 }
 
@@ -126,12 +132,16 @@ impl Sshd {
         let user_key = workshop.key("user_key", settings.user_key);
         let authorized = format!("{} {}\n", settings.key_options, public(&user_key));
         let authorized = workshop.write("authorized_keys", authorized.trim_start());
+        if rustix::process::geteuid().is_root() {
+            std::fs::create_dir_all("/run/sshd").unwrap();
+        }
+        let penalties = if !settings.penalties && knows_penalties(&host_key) { "PerSourcePenalties no" } else { "" };
         // A port that is free now may be taken a moment later.
         for _ in 0..5 {
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             let config = format!(
                 "ListenAddress 127.0.0.1:{port}\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\n\
-                 Subsystem sftp internal-sftp\nLogLevel VERBOSE\n{}\n",
+                 Subsystem sftp internal-sftp\nLogLevel VERBOSE\n{penalties}\n{}\n",
                 host_key.display(),
                 authorized.display(),
                 settings.config
@@ -146,6 +156,37 @@ impl Sshd {
 
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
+    }
+
+    /// Whether it dropped connections for its `MaxStartups`, which OpenSSH 9.8 and later write in another way.
+    pub(crate) fn throttled(&self) -> bool {
+        self.log().to_ascii_lowercase().contains("maxstartups")
+    }
+
+    /// Kills all processes that serve connections; the listener stays.
+    pub(crate) fn kill_connections(&self) {
+        // One, two or three for each, which depends on the version of sshd and on the account.
+        let output = Command::new("ps").args(["-e", "-o", "pid=,ppid="]).output().unwrap();
+        let table = String::from_utf8(output.stdout).unwrap();
+        let processes: Vec<(i32, i32)> = table
+            .lines()
+            .filter_map(|line| line.trim().split_once(' '))
+            .map(|(process, parent)| (process.parse().unwrap(), parent.trim().parse().unwrap()))
+            .collect();
+        let mut family = vec![i32::try_from(self.child.id()).unwrap()];
+        let mut next = 0;
+        while let Some(&parent) = family.get(next) {
+            family.extend(processes.iter().filter(|process| process.1 == parent).map(|process| process.0));
+            next += 1;
+        }
+        for &process in &family[1..] {
+            let process = Pid::from_raw(process).unwrap();
+            match kill_process(process, Signal::KILL) {
+                // One ends by itself when the other is gone.
+                Ok(()) | Err(Errno::SRCH) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
     }
 
     pub(crate) fn identity(&self) -> Identity {
@@ -185,18 +226,27 @@ pub(crate) fn me() -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
+/// Whether this sshd has `PerSourcePenalties`; an older one does not start with an option that it does not know.
+fn knows_penalties(host_key: &Path) -> bool {
+    let output = Command::new("/usr/sbin/sshd")
+        .args(["-t", "-f", "/dev/null", "-h", text(host_key), "-o", "PerSourcePenalties=no"])
+        .stdin(Stdio::null())
+        .output()
+        .expect(NEEDED);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() || said.contains("Bad configuration option"), "{said}");
+    output.status.success()
+}
+
 /// Starts sshd and waits until it listens; `None` if the port was taken meanwhile.
 fn start(config: &Path) -> Option<(Child, Arc<Mutex<String>>)> {
-    if rustix::process::geteuid().is_root() {
-        std::fs::create_dir_all("/run/sshd").unwrap();
-    }
     let mut child = Command::new("/usr/sbin/sshd")
         .args(["-D", "-e", "-f", text(config)])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("these tests need OpenSSH's sshd: `apt-get install openssh-server`, or `cargo verify`");
+        .expect(NEEDED);
     let mut lines = BufReader::new(child.stderr.take().unwrap());
     let mut log = String::new();
     while !log.contains("Server listening on") {
