@@ -5,6 +5,7 @@
 mod authentication;
 mod connection;
 mod faults;
+mod log;
 mod openssh;
 mod reach;
 mod run;

@@ -1,17 +1,18 @@
 //! A real sshd for one test, on a free port of 127.0.0.1, gone when the test is.
 
-use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use countersign_shared::ssh::host_keys::HostKeys;
 use countersign_shared::ssh::{Connector, ConnectorConfig, Endpoint, Identity, Target};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+
+use crate::log::Log;
 
 const NEEDED: &str = "these tests need OpenSSH's sshd: `apt-get install openssh-server`, or `cargo verify`";
 
@@ -83,7 +84,7 @@ pub(crate) struct Sshd {
     pub(crate) user_key: PathBuf,
     pub(crate) host_key: PathBuf,
     child: Child,
-    log: Arc<Mutex<String>>,
+    log: Log,
 }
 
 impl Drop for Sshd {
@@ -155,17 +156,17 @@ impl Sshd {
     }
 
     pub(crate) fn log(&self) -> String {
-        self.log.lock().unwrap().clone()
+        self.log.text()
     }
 
-    /// Whether it dropped connections for its `MaxStartups`, which OpenSSH 9.8 and later write in another way.
+    /// Whether it dropped connections for its `MaxStartups`, a word that OpenSSH 10 writes as `Maxstartups`.
     pub(crate) fn throttled(&self) -> bool {
         self.log().to_ascii_lowercase().contains("maxstartups")
     }
 
     /// Kills all processes that serve connections; the listener stays.
     pub(crate) fn kill_connections(&self) {
-        // One, two or three for each, which depends on the version of sshd and on the account.
+        // How many there are for each depends on the version of sshd and on the account.
         let output = Command::new("ps").args(["-e", "-o", "pid=,ppid="]).output().unwrap();
         let table = String::from_utf8(output.stdout).unwrap();
         let processes: Vec<(i32, i32)> = table
@@ -239,7 +240,7 @@ fn knows_penalties(host_key: &Path) -> bool {
 }
 
 /// Starts sshd and waits until it listens; `None` if the port was taken meanwhile.
-fn start(config: &Path) -> Option<(Child, Arc<Mutex<String>>)> {
+fn start(config: &Path) -> Option<(Child, Log)> {
     let mut child = Command::new("/usr/sbin/sshd")
         .args(["-D", "-e", "-f", text(config)])
         .stdin(Stdio::null())
@@ -247,22 +248,12 @@ fn start(config: &Path) -> Option<(Child, Arc<Mutex<String>>)> {
         .stderr(Stdio::piped())
         .spawn()
         .expect(NEEDED);
-    let mut lines = BufReader::new(child.stderr.take().unwrap());
-    let mut log = String::new();
-    while !log.contains("Server listening on") {
-        if lines.read_line(&mut log).unwrap() == 0 {
+    match Log::with(child.stderr.take().unwrap(), "Server listening on") {
+        Ok(log) => Some((child, log)),
+        Err(said) => {
             child.wait().unwrap();
-            assert!(log.contains("Address already in use"), "sshd did not start: {log}");
-            return None;
+            assert!(said.contains("Address already in use"), "sshd did not start: {said}");
+            None
         }
     }
-    let log = Arc::new(Mutex::new(log));
-    let shared = Arc::clone(&log);
-    std::thread::spawn(move || {
-        let mut buffer = [0; 4096];
-        while let Ok(read @ 1..) = lines.read(&mut buffer) {
-            shared.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..read]));
-        }
-    });
-    Some((child, log))
 }
