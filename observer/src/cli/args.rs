@@ -52,7 +52,9 @@ pub enum Command {
     Report(Show),
     /// Make proposals that would remove the drift of the newest comparison; nothing is changed and nothing is sent
     Propose(Propose),
-    /// The main job: observe, diff, report
+    /// Offer the newest proposals to people: signed branches, and pull requests where there is a forge
+    Publish,
+    /// The main job: observe, diff, report, propose, publish
     Nightly(Show),
     /// Say what a branch of canonical would do to the fleet, by the stored observations
     Preview(Preview),

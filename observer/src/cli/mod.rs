@@ -67,7 +67,12 @@ async fn command(cli: Cli, config: Config, progress: Progress) -> Result<Done, S
     let screen = Screen::of(&std::io::stdout());
     let writes = matches!(
         cli.command,
-        Command::Observe | Command::Diff(_) | Command::Report(_) | Command::Propose(_) | Command::Nightly(_)
+        Command::Observe
+            | Command::Diff(_)
+            | Command::Report(_)
+            | Command::Propose(_)
+            | Command::Publish
+            | Command::Nightly(_)
     );
     let desk = if writes { flow::Desk::open_to_write(config)? } else { flow::Desk::open(config)? };
     match cli.command {
@@ -79,6 +84,7 @@ async fn command(cli: Cli, config: Config, progress: Progress) -> Result<Done, S
             let selection = flow::Selection { runner: propose.runner.as_deref(), only: &propose.only };
             flow::propose(desk, selection, &progress).await
         }
+        Command::Publish => flow::publish(desk).await,
         Command::Nightly(show) => flow::nightly(desk, show.all, screen, &progress).await,
         Command::Preview(preview) => flow::preview(desk, &preview.reference, preview.all, screen).await,
         Command::Why(why) => flow::why(desk, &why.package, why.runner.as_deref(), screen).await,

@@ -19,7 +19,7 @@ pub use nightly::{diff, nightly, observe, report};
 pub use onboard::enroll;
 pub use prepare::Desk;
 pub use propose::{Selection, propose};
-pub use publish::{Offer, offer};
+pub use publish::{Offer, offer, publish};
 pub use stop::Stop;
 
 use countersign_shared::exit::Outcome;

@@ -1,8 +1,9 @@
-//! The main job: observe, diff, report, propose; together or one by one.
+//! The main job: observe, diff, report, propose, publish; together or one by one.
 
 use super::compare::{Manifests, Rows};
 use super::prepare::Desk;
 use super::propose::{self, Selection};
+use super::publish;
 use super::stop::Stop;
 use super::{Done, tell};
 use crate::canonical::LoadedCanonical;
@@ -130,7 +131,23 @@ async fn run_all(
     // Without a place to offer them in, nobody asked for proposals.
     if desk.config.proposed.is_some() {
         let made = propose::make(desk, &loaded, &run, &mut report, Selection::default(), progress).await;
+        let proposed = made.is_ok();
         report.steps.push(step("propose", made.err().map(|stop| anyhow::anyhow!(stop.summary())).as_ref()));
+        // Proposals that could not be made say nothing about those that were offered before.
+        if proposed {
+            let failure = match publish::offer_report(desk, &loaded, &report).await {
+                Ok(offer) => {
+                    report.trust.extend(offer.trust);
+                    let say = |problem: Notice| format!("{}: {}", problem.code, problem.message);
+                    let lines: Vec<String> = offer.problems.into_iter().map(say).collect();
+                    (!lines.is_empty()).then(|| anyhow::anyhow!(lines.join("; ")))
+                }
+                Err(stop) => Some(anyhow::anyhow!(stop.summary())),
+            };
+            report.steps.push(step("publish", failure.as_ref()));
+        } else {
+            report.steps.push(Step { step: "publish".to_owned(), status: StepStatus::Skipped, error: None });
+        }
         tell::write(desk, &report, &context).map_or_else(|error| tracing::error!("{error:#}"), drop);
     }
     if let Some(told) = tell::notify(desk, &report, &context, written.ok().as_ref()).await {

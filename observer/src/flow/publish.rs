@@ -1,16 +1,20 @@
 //! Proposals are offered: our signing key and the forge's token are measured first, then branches, then pull requests.
 
+use super::Done;
+use super::nightly::newest;
 use super::prepare::{Desk, blocking};
 use super::stop::Stop;
 use crate::canonical::LoadedCanonical;
 use crate::privilege::{self, Settled, Violation};
+use crate::propose::Shelf;
 use crate::publish::forge::{Forge, ForgeError, Ladder, sleep};
 use crate::publish::{self, Door, Known, Night, Place, PublishError, Ready, summary};
 use countersign_manifests_schema::policy::PullRequest;
-use countersign_manifests_schema::report::Notice;
+use countersign_manifests_schema::report::{DriftReport, Notice};
 use countersign_shared::exit::Outcome;
 use countersign_shared::git::{CommitId, RemoteUrl};
 use countersign_shared::terminal::{Failure, visible};
+use serde_json::json;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -75,6 +79,35 @@ pub async fn offer(
     let url = RemoteUrl::parse(&url).map_or_else(|_| String::new(), |url| url.to_string());
     let text = text(&night, &ready, &url, &problems);
     Ok(Offer { night, trust, problems, text })
+}
+
+/// Offers what the newest run has proposed, and says so.
+pub async fn publish(mut desk: Desk) -> Result<Done, Stop> {
+    let run = newest(desk.store.newest_reported()?, "diff")?;
+    let report = newest(desk.store.report(&run)?, "diff")?;
+    let loaded = desk.canonical_at(&report.canonical_commit).await?;
+    let offer = offer_report(&mut desk, &loaded, &report).await?;
+    let outcome = if offer.problems.is_empty() { Outcome::Clean } else { Outcome::Failed };
+    let branches: Vec<_> = offer.night.synced.branches.iter().map(|branch| {
+        json!({"branch": branch.branch.short(), "commit": branch.tip.map(|tip| tip.to_string()), "proposals": branch.holds.len()})
+    }).collect();
+    let document = json!({
+        "schema": "countersign/publish/1", "run": run.name, "branches": branches, "trust": offer.trust,
+        "problems": offer.problems,
+    });
+    Ok(Done { outcome, json: format!("{document}\n"), text: offer.text })
+}
+
+/// Offers what is on the shelf for a report.
+pub(super) async fn offer_report(
+    desk: &mut Desk,
+    loaded: &LoadedCanonical,
+    report: &DriftReport,
+) -> Result<Offer, Stop> {
+    let shelf = Shelf::new(&desk.config.state_dir).all();
+    let shelf = shelf.map_err(|error| Stop::of(Outcome::Failed, "proposals", &error))?;
+    let (ready, unjudged) = publish::gather(report, &shelf, &loaded.canonical.fleet);
+    offer(desk, loaded, ready, unjudged).await
 }
 
 /// The signing key is declared for its role, and for no other.

@@ -8,11 +8,13 @@ mod branches;
 mod commit;
 mod error;
 pub mod forge;
+mod gather;
 mod night;
 pub mod repository;
 pub mod summary;
 
 pub use error::PublishError;
+pub use gather::gather;
 pub use night::{Door, Known, Night, publish};
 pub use repository::{Branch, Change, Place, Synced, remove, sync};
 
