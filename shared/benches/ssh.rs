@@ -6,6 +6,8 @@
 #![cfg(feature = "ssh")]
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench may stop at the first surprise, and prints")]
 
+#[path = "../tests/ssh/log.rs"]
+mod log;
 #[path = "../tests/ssh/sshd.rs"]
 #[expect(dead_code, reason = "the tests use the rest of it")]
 mod sshd;
