@@ -3,7 +3,8 @@
 //! The way of the data is the way of the modules: [`observation`] (what a runner was seen to be), [`manifest`] (what
 //! it should be), [`drift`] (the difference), [`proposal`] (the closed transaction that would remove it).
 //! Identity comes first: [`nevra`], [`evr`].
-//! Everything in here is pure, except the `git` and `ssh` features, which read.
+//! Everything in here is pure, except the features `git` and `ssh`, which read, and `push`, which can push branches
+//! `proposals/*` and no other; only the observer asks for it.
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test may stop at the first surprise"))]
 
 #[cfg(feature = "approval")]
