@@ -1,7 +1,9 @@
 //! The JSON Schemas in `schemas/` are those of the types.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-use countersign_manifests_schema::{error, fleet, lock, manifest, policy, proposal, report, waiver, why};
+use countersign_manifests_schema::{
+    bundle, error, fleet, lease, ledger, lock, manifest, plan, policy, proposal, report, token, waiver, why,
+};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -27,6 +29,12 @@ fn all() -> Vec<(String, Value)> {
         schema::<waiver::WaiverFile>(waiver::WAIVER_SCHEMA),
         schema::<report::DriftReport>(report::DRIFT_REPORT_SCHEMA),
         schema::<proposal::Proposal>(proposal::PROPOSAL_SCHEMA),
+        schema::<bundle::Bundle>(bundle::BUNDLE_SCHEMA),
+        schema::<lease::Lease>(lease::LEASE_SCHEMA),
+        schema::<lease::Order>(lease::ORDER_SCHEMA),
+        schema::<token::Token>(token::TOKEN_SCHEMA),
+        schema::<ledger::Entry>(ledger::LEDGER_SCHEMA),
+        schema::<plan::PlanDocument>(plan::PLAN_SCHEMA),
         schema::<error::ErrorDocument>(error::ERROR_SCHEMA),
         schema::<why::WhyDocument>(why::WHY_SCHEMA),
     ]
@@ -69,7 +77,7 @@ fn whatever_people_write_refuses_unknown_keys() {
     for (name, value) in all() {
         let mut open = Vec::new();
         walk(&value, &name, &mut open);
-        let for_people = !["drift-report-1.json", "error-1.json", "why-1.json"].contains(&name.as_str());
+        let for_people = !["drift-report-1.json", "error-1.json", "plan-1.json", "why-1.json"].contains(&name.as_str());
         assert_eq!(open.is_empty(), for_people, "{open:?}");
     }
 }

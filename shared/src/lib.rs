@@ -9,6 +9,7 @@
 
 #[cfg(feature = "approval")]
 pub mod approval;
+pub mod canonical_json;
 pub mod diagnostic;
 pub mod drift;
 pub mod duration;

@@ -1,4 +1,4 @@
-//! What the probe would have written on a fake machine, byte for byte in the form of `observer/src/probe/probe.sh`.
+//! What the probe would have written on a fake machine, byte for byte in the form of `shared/src/observation/probe.sh`.
 
 use super::catalog::{DEPENDENCY, EXTERNAL, FakePackage, GROUP, USER, hex};
 use super::fault::Fault;

@@ -11,7 +11,7 @@ use countersign_shared::observation::{Failure, Nonce, PlanRequest, Request, Requ
 use countersign_shared::ssh::{Exit, Limits, Session, SshError};
 
 /// The probe's text, as it belongs on every runner.
-pub const PROBE: &str = include_str!("probe.sh");
+pub const PROBE: &str = countersign_shared::observation::PROBE;
 
 /// Where it belongs.
 pub const PROBE_PATH: &str = "/usr/libexec/countersign/probe";

@@ -20,6 +20,9 @@ pub use request::{MAGIC, NAMES_MAX, Nonce, REQUEST_MAX, Request, RequestError, T
 
 use crate::nevra::Nevra;
 
+/// The program that reads a runner: POSIX sh, a request on stdin, an answer on stdout. It changes nothing.
+pub const PROBE: &str = include_str!("probe.sh");
+
 /// A part of an observation: read, or failed for a reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Section<T> {

@@ -1,9 +1,8 @@
 //! Which runners are alike: one group, the same drift, the same transaction.
 
-use crate::manifest::digest::write_sorted;
+use crate::canonical_json;
 use countersign_manifests_schema::proposal::Proposal;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 /// 64 hex digits that two proposals share when one text and one merge will do for both. When and by whom it came to be
 /// so may differ.
@@ -19,6 +18,6 @@ pub fn class_digest(group: Option<&str>, proposal: &Proposal) -> String {
         })
         .collect();
     let mut text = String::new();
-    write_sorted(&json!({ "group": group, "drift": drift, "transaction": proposal.transaction }), &mut text);
-    super::hex(&Sha256::digest(text))
+    canonical_json::write(&json!({ "group": group, "drift": drift, "transaction": proposal.transaction }), &mut text);
+    canonical_json::sha256(text.as_bytes())
 }

@@ -1,9 +1,8 @@
 //! Canonical bytes and back. A [`Sealed`] proposal cannot be malformed: both ways into it check everything.
 
 use super::judge;
-use crate::manifest::digest::write_sorted;
+use crate::canonical_json;
 use countersign_manifests_schema::proposal::Proposal;
-use sha2::{Digest, Sha256};
 
 /// Larger files are refused unread.
 pub const MAX_BYTES: usize = 4 << 20;
@@ -42,11 +41,11 @@ impl Sealed {
     /// Writes a proposal as canonical JSON: sorted keys, no spaces, one newline at the end.
     pub fn new(proposal: Proposal) -> Result<Self, SealError> {
         judge::check(&proposal)?;
-        let bytes = canonical(&proposal).map_err(SealError::Json)?;
+        let bytes = canonical_json::to_bytes(&proposal).map_err(SealError::Json)?;
         if bytes.len() > MAX_BYTES {
             return Err(SealError::TooLong(bytes.len()));
         }
-        let id = super::hex(&Sha256::digest(&bytes));
+        let id = canonical_json::sha256(&bytes);
         Ok(Self { proposal, bytes, id })
     }
 
@@ -79,11 +78,4 @@ impl Sealed {
     pub fn id(&self) -> &str {
         &self.id
     }
-}
-
-fn canonical(proposal: &Proposal) -> serde_json::Result<Vec<u8>> {
-    let mut text = String::new();
-    write_sorted(&serde_json::to_value(proposal)?, &mut text);
-    text.push('\n');
-    Ok(text.into_bytes())
 }
