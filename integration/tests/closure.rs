@@ -4,35 +4,38 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-/// Names of all crates that are linked into `package`: normal dependencies on this platform, features as built.
-fn closure(package: &str) -> BTreeSet<String> {
+/// A line for each crate that is linked into `package`: normal dependencies on this platform, features as built.
+fn tree(package: &str, format: &str) -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let output = Command::new(env!("CARGO"))
-        .args([
-            "tree",
-            "--locked",
-            "--offline",
-            "--edges",
-            "normal",
-            "--prefix",
-            "none",
-            "--format",
-            "{p}",
-            "--package",
-        ])
-        .arg(package)
+        .args(["tree", "--locked", "--offline", "--edges", "normal", "--prefix", "none"])
+        .args(["--format", format, "--package", package])
         .current_dir(root)
         .output()
         .expect("cargo starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let names: BTreeSet<String> = String::from_utf8(output.stdout)
-        .expect("cargo prints UTF-8")
-        .lines()
-        .filter_map(|line| line.split_whitespace().next())
-        .map(str::to_owned)
-        .collect();
+    String::from_utf8(output.stdout).expect("cargo prints UTF-8").lines().map(str::to_owned).collect()
+}
+
+/// Names of all crates that are linked into `package`.
+fn closure(package: &str) -> BTreeSet<String> {
+    let lines = tree(package, "{p}");
+    let names: BTreeSet<String> =
+        lines.iter().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect();
     assert!(names.contains(package), "the list names the package itself");
     names
+}
+
+/// The features that `dependency` has in `package`.
+fn features(package: &str, dependency: &str) -> BTreeSet<String> {
+    let start = format!("{dependency}|");
+    let lines = tree(package, "{lib}|{f}");
+    lines
+        .iter()
+        .filter_map(|line| line.strip_prefix(&start))
+        .flat_map(|f| f.split(','))
+        .map(|f| f.trim_end_matches(" (*)").to_owned())
+        .collect()
 }
 
 /// The members of `forbidden` that `package` links.
@@ -63,6 +66,15 @@ fn the_actuator_links_nothing_of_the_observer() {
         linked("countersign-actuator", &["countersign-observer", "countersign-integration"]),
         Vec::<String>::new()
     );
+}
+
+/// Without the feature there is no code that writes to a remote.
+#[test]
+fn only_the_observer_can_push() {
+    let push = |package| features(package, "countersign_shared").contains("push");
+    assert!(push("countersign-observer"), "the list shows what is there");
+    assert!(features("countersign-actuator", "countersign_shared").contains("git"), "and where");
+    assert!(!push("countersign-actuator"));
 }
 
 #[test]

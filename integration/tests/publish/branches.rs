@@ -140,9 +140,23 @@ fn a_signed_commit_that_does_anything_else_is_not_taken_for_ours() {
     let key = stage.root.path().join("observer");
     let signing = format!("user.signingKey={}", key.display());
     let blob = stage.git(&["hash-object", "-w", "HEAD"]);
-    for (path, mode) in
-        [("HALT", "100644"), ("proposals/a/x/proposal.json", "100755"), ("proposals/a/x/other", "100644")]
-    {
+    let (good, short) = ("0".repeat(64), "0".repeat(12));
+    let both = |folder: &str, mode: &str| {
+        ["proposal.json", "README.md"].map(|name| format!("{mode},{blob},proposals/{folder}/{name}")).to_vec()
+    };
+    for (what, entries) in [
+        ("nothing is wrong", both(&format!("a/{good}"), "100644")),
+        ("another file of the repository", vec![format!("100644,{blob},HALT")]),
+        ("a program", both(&format!("a/{good}"), "100755")),
+        ("a link", both(&format!("a/{good}"), "120000")),
+        (
+            "one file more",
+            [both(&format!("a/{good}"), "100644"), vec![format!("100644,{blob},proposals/a/{good}/x")]].concat(),
+        ),
+        ("half of it", both(&format!("a/{good}"), "100644")[..1].to_vec()),
+        ("a short id", both(&format!("a/{short}"), "100644")),
+        ("a runner that a shell would run", both(&format!("a'$(id)/{good}"), "100644")),
+    ] {
         let index = stage.root.path().join("index");
         let _ = fs::remove_file(&index);
         let run = |arguments: &[&str]| {
@@ -156,13 +170,16 @@ fn a_signed_commit_that_does_anything_else_is_not_taken_for_ours() {
             String::from_utf8(output.stdout).unwrap().trim().to_owned()
         };
         run(&["read-tree", "main"]);
-        run(&["update-index", "--add", "--cacheinfo", &format!("{mode},{blob},{path}")]);
+        for entry in &entries {
+            run(&["update-index", "--add", "--cacheinfo", entry]);
+        }
         let tree = run(&["write-tree"]);
         let commit =
             stage.git(&["-c", "gpg.format=ssh", "-c", &signing, "commit-tree", "-S", "-m", "x", "-p", "main", &tree]);
         assert!(stage.verifies(&commit));
         stage.git(&["update-ref", "refs/heads/proposals/a", &commit]);
-        assert_eq!(changes(&stage.sync(&[ready("a", "one", 2)])), ["proposals/a: foreign"], "{path}");
+        let expected = if what == "nothing is wrong" { "proposals/a: updated" } else { "proposals/a: foreign" };
+        assert_eq!(changes(&stage.sync(&[ready("a", "one", 2)])), [expected], "{what}");
     }
 }
 
@@ -258,7 +275,7 @@ fn without_a_forge_a_person_gets_what_to_fetch() {
     let stage = Stage::new();
     let nine = many(1..=9, "llvm", 1);
     let synced = stage.sync(&nine);
-    let text = publish::summary::request_pull(&synced, &nine, "ssh://git@forge.example/ops/proposed.git");
+    let text = publish::summary::request_pull(&synced, &nine, "ssh://git@forge.example/ops/proposed.git", "main");
     let tip = stage.tip(&class_branch("llvm"));
     for needed in
         ["9 runners, 9 items of drift", &tip, &class_branch("llvm"), "ssh://git@forge.example/ops/proposed.git"]

@@ -3,6 +3,7 @@
 
 mod branches;
 mod contract;
+mod merging;
 mod nights;
 mod refusals;
 mod stage;

@@ -45,7 +45,7 @@ pub async fn offer(
     let proposed = desk.config.proposed.clone().ok_or_else(|| {
         Stop::invalid("no-proposed", "there is no repository for proposals").hint("add [proposed] to the configuration")
     })?;
-    let (config, url) = (desk.config.clone(), proposed.url.clone());
+    let (config, url, branch) = (desk.config.clone(), proposed.url.clone(), proposed.branch.clone());
     let place = blocking(move || Place::new(&config, &proposed)).await?.map_err(|error| stop(&error))?;
     let settled = privilege::settle(signing_key(&place, loaded)?, &desk.config.trust);
     if let Some(stop) = Stop::refused(&settled) {
@@ -77,7 +77,7 @@ pub async fn offer(
     desk.store.set_tip(PROPOSED, &night.synced.main.to_string())?;
     problems.extend(told(&night));
     let url = RemoteUrl::parse(&url).map_or_else(|_| String::new(), |url| url.to_string());
-    let text = text(&night, &ready, &url, &problems);
+    let text = text(&night, &ready, (&url, &branch), &problems);
     Ok(Offer { night, trust, problems, text })
 }
 
@@ -180,7 +180,7 @@ fn notice(error: &ForgeError) -> Notice {
     Notice { code: error.code().to_owned(), message: format!("{message} ({})", error.hint()) }
 }
 
-fn text(night: &Night, ready: &[Ready], url: &str, problems: &[Notice]) -> String {
+fn text(night: &Night, ready: &[Ready], (url, main): (&str, &str), problems: &[Notice]) -> String {
     let mut text = String::new();
     match &night.pulls {
         Some(Ok(kept)) => {
@@ -199,7 +199,7 @@ fn text(night: &Night, ready: &[Ready], url: &str, problems: &[Notice]) -> Strin
             }
         }
         Some(Err(_)) => {}
-        None => text.push_str(&summary::request_pull(&night.synced, ready, url)),
+        None => text.push_str(&summary::request_pull(&night.synced, ready, url, main)),
     }
     for problem in problems {
         let _ = writeln!(text, "{}: {}", problem.code, visible(&problem.message));

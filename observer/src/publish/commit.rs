@@ -4,6 +4,7 @@ use super::{PublishError, Ready};
 use countersign_shared::approval::commit::RawCommit;
 use countersign_shared::approval::sshsig::{Signer, SshSignature};
 use countersign_shared::git::{CommitId, Mirror, ProposalRef};
+use countersign_shared::manifest::fleet::is_runner_name;
 use countersign_shared::manifest::ssh_key::PublicKey;
 use countersign_shared::ssh::Identity;
 use git2::{FileMode, Oid, Signature, Time};
@@ -164,6 +165,10 @@ impl<'a> Workshop<'a> {
             else {
                 return Ok(None);
             };
+            // Names of kept proposals come from a remote, and go into commands for people.
+            if !is_runner_name(runner) || !is_id(id) {
+                return Ok(None);
+            }
             let at = match *name {
                 JSON => 0,
                 README => 1,
@@ -174,6 +179,10 @@ impl<'a> Workshop<'a> {
         let whole = files.into_iter().map(|(key, [json, readme])| Some((key, Blobs { json: json?, readme: readme? })));
         Ok(whole.collect())
     }
+}
+
+fn is_id(id: &str) -> bool {
+    id.len() == 64 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn message(branch: &ProposalRef, content: &Content) -> String {

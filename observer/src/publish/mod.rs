@@ -9,6 +9,7 @@ mod commit;
 mod error;
 pub mod forge;
 mod gather;
+mod merge;
 mod night;
 pub mod repository;
 pub mod summary;

@@ -57,8 +57,8 @@ pub async fn publish(
     };
     let pulls = match door {
         Door::Open(forge) => {
-            let (wanted, unwanted) = wishes(&synced, &ready);
-            let base = place.main.as_str().trim_start_matches("refs/heads/");
+            let base = place.main_branch();
+            let (wanted, unwanted) = wishes(&synced, &ready, base);
             Some(forge.keep(&wanted, &unwanted, base, ladder).await)
         }
         Door::None | Door::Shut => None,

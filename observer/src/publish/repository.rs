@@ -47,6 +47,11 @@ impl Place {
             signer,
         })
     }
+
+    /// Short name of the branch into which people merge.
+    pub fn main_branch(&self) -> &str {
+        self.main.as_str().trim_start_matches("refs/heads/")
+    }
 }
 
 /// Whether two URLs lead to one repository, as far as their text tells.

@@ -1,12 +1,14 @@
 //! What a person needs to fetch and merge by hand, in the manner of git-request-pull(1): for sites without a forge.
 
+use super::merge::merge_command;
 use super::repository::{Branch, Change, Synced};
 use super::{Counts, Ready};
 use countersign_shared::terminal::visible;
 use std::fmt::Write as _;
 
-/// A text for people about branches that are there to be merged. `url` must hold no password.
-pub fn request_pull(synced: &Synced, ready: &[Ready], url: &str) -> String {
+/// A text for people about branches that are there to be merged. `url` must hold no password; `main` is the short name of
+/// the branch into which they merge.
+pub fn request_pull(synced: &Synced, ready: &[Ready], url: &str, main: &str) -> String {
     let mut text = String::new();
     for branch in &synced.branches {
         let Some(tip) =
@@ -31,6 +33,9 @@ pub fn request_pull(synced: &Synced, ready: &[Ready], url: &str) -> String {
         );
         for (runner, id) in &branch.holds {
             let _ = writeln!(text, "  proposals/{}/{id}/README.md", visible(runner));
+        }
+        if let Some(command) = merge_command(branch, main) {
+            let _ = write!(text, "\nTo approve, in a clone of it, with git signing by your own SSH key:\n\n{command}");
         }
         text.push('\n');
     }

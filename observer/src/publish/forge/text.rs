@@ -2,6 +2,7 @@
 
 use super::decide::{Unwanted, Wanted};
 use super::pull::marks;
+use crate::publish::merge::merge_command;
 use crate::publish::repository::{Branch, Change, Synced};
 use crate::publish::{Ready, summary};
 use std::fmt::Write as _;
@@ -10,7 +11,9 @@ use std::fmt::Write as _;
 const LISTED: usize = 50;
 
 /// What the forge should show after the push, and what no longer.
-pub fn wishes(synced: &Synced, ready: &[Ready]) -> (Vec<Wanted>, Vec<Unwanted>) {
+///
+/// `main` is the short name of the branch into which people merge.
+pub fn wishes(synced: &Synced, ready: &[Ready], main: &str) -> (Vec<Wanted>, Vec<Unwanted>) {
     let mut wanted = Vec::new();
     let mut unwanted = Vec::new();
     for branch in &synced.branches {
@@ -18,17 +21,17 @@ pub fn wishes(synced: &Synced, ready: &[Ready]) -> (Vec<Wanted>, Vec<Unwanted>) 
         match branch.change {
             Change::Gone => unwanted.push(Unwanted { branch: name, superseded: false }),
             Change::Superseded => unwanted.push(Unwanted { branch: name, superseded: true }),
-            Change::Created | Change::Updated | Change::Kept => wanted.push(wish(branch, name, ready)),
+            Change::Created | Change::Updated | Change::Kept => wanted.push(wish(branch, name, ready, main)),
             // What is at the tip is not what we would write about.
             Change::Foreign | Change::Moved | Change::Refused(_) => {
-                wanted.push(Wanted { class: None, ..wish(branch, name, ready) });
+                wanted.push(Wanted { class: None, ..wish(branch, name, ready, main) });
             }
         }
     }
     (wanted, unwanted)
 }
 
-fn wish(branch: &Branch, name: String, ready: &[Ready]) -> Wanted {
+fn wish(branch: &Branch, name: String, ready: &[Ready], main: &str) -> Wanted {
     let first = branch.offers.first().and_then(|index| ready.get(*index));
     let class = first.map(|ready| ready.class.clone());
     let owner = first.and_then(|ready| ready.owner.clone()).filter(|owner| is_plain(owner));
@@ -38,7 +41,7 @@ fn wish(branch: &Branch, name: String, ready: &[Ready]) -> Wanted {
     }
     Wanted {
         title: title(branch, first),
-        body: body(branch, ready, owner.as_deref(), class.as_deref()),
+        body: body(branch, ready, main, owner.as_deref(), class.as_deref()),
         branch: name,
         class,
         labels,
@@ -55,7 +58,7 @@ fn title(branch: &Branch, first: Option<&Ready>) -> String {
     }
 }
 
-fn body(branch: &Branch, ready: &[Ready], owner: Option<&str>, class: Option<&str>) -> String {
+fn body(branch: &Branch, ready: &[Ready], main: &str, owner: Option<&str>, class: Option<&str>) -> String {
     let mut text = format!("{}.\n\n", summary::sentence(branch, ready));
     for (runner, id) in branch.holds.iter().take(LISTED) {
         let _ = writeln!(text, "- `proposals/{runner}/{id}/README.md`");
@@ -63,17 +66,21 @@ fn body(branch: &Branch, ready: &[Ready], owner: Option<&str>, class: Option<&st
     if branch.holds.len() > LISTED {
         let _ = writeln!(text, "- and {} more", branch.holds.len() - LISTED);
     }
-    text.push_str(
-        "\nEach README says what changes, why, what else moves with it, and how to approve it. \
-         Merging with the button on this page approves nothing: an approval is a signature by a listed person.\n",
-    );
-    if let Some(tip) = branch.tip {
-        let _ = writeln!(text, "\nCommit: `{tip}`");
-    }
+    text.push_str("\nEach README says what changes, why, what else moves with it, and since when.\n");
     if let Some(owner) = owner {
         let _ = writeln!(text, "\nOwner: `{owner}`");
     }
-    text.push_str("\nTo refuse it, close it: it stays closed until the drift changes.\n");
+    if let Some(command) = merge_command(branch, main) {
+        let all = if branch.holds.len() == 1 { "it" } else { "all of it" };
+        let _ = write!(
+            text,
+            "\n**To approve {all}**, run this in your clone of this repository; git must sign with your own SSH key \
+             (`git config gpg.format ssh`). `countersign approve` does the same.\n\n```sh\n{command}```\n\n\
+             The button on this page approves nothing: an approval is a signature by a listed person. \
+             Nothing happens at the merge itself; a person on duty starts the change afterwards.\n"
+        );
+    }
+    text.push_str("\n**To refuse it**, close it: it stays closed until the drift changes.\n");
     text.push_str(&marks(class.unwrap_or_default()));
     text
 }
