@@ -23,14 +23,14 @@ pub(super) fn merge_command(branch: &Branch, main: &str) -> Option<String> {
     if branch.holds.len() <= WRITTEN_OUT {
         let lines: Vec<String> =
             branch.holds.iter().map(|(runner, id)| format!("Countersign-Approves: {runner} sha256:{id}")).collect();
-        let _ = write!(text, "  && git merge --no-ff -S -m '{what}' -m '{}' {tip} \\\n", lines.join("\n"));
+        let _ = writeln!(text, "  && git merge --no-ff -S -m '{what}' -m '{}' {tip} \\", lines.join("\n"));
     } else {
         // The commit's own message names what it brings, and the commit is named by its id.
-        let _ = write!(
+        let _ = writeln!(
             text,
             "  && {{ echo '{what}'; echo; git show --no-patch --format=%B {tip} \\\n\
              \x20      | sed -n 's/^Proposes: /Countersign-Approves: /p'; }} \\\n\
-             \x20    | git merge --no-ff -S -F /dev/stdin {tip} \\\n"
+             \x20    | git merge --no-ff -S -F /dev/stdin {tip} \\"
         );
     }
     let _ = writeln!(text, "  && git push origin {main}");
