@@ -1,10 +1,11 @@
 //! Who may sign, in OpenSSH's allowed_signers format (ssh-keygen(1), ALLOWED SIGNERS), judged as `ssh-keygen -Y verify`
 //! does, with one difference: a line that cannot be read makes the whole file an error.
 
-use super::sshsig::{Signer, check_key};
+use super::sshsig::{Signer, check_algorithm, check_key};
 use ssh_key::certificate::CertType;
 use ssh_key::public::KeyData;
-use ssh_key::{HashAlg, PublicKey};
+use ssh_key::{Certificate, HashAlg, PublicKey};
+use std::collections::BTreeSet;
 
 /// The file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -41,6 +42,17 @@ pub struct Person {
     pub listed: KeyData,
 }
 
+/// Why a signer is no person of the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unknown {
+    /// No line has the key, or none that names one person.
+    NotListed,
+    /// A line has the key, but not for this time or namespace, or the certificate is not valid now.
+    NotInForce,
+    /// The key stands for more than one name.
+    TwoNames,
+}
+
 impl AllowedSigners {
     /// Reads the file. Times without `Z` are UTC.
     pub fn parse(text: &str) -> Result<Self, AllowedSignersError> {
@@ -60,17 +72,39 @@ impl AllowedSigners {
     pub fn allows(&self, principal: &str, signer: &Signer, namespace: &str, now: i64) -> bool {
         self.entries.iter().any(|entry| {
             pattern_list(principal, &entry.principals) == Some(true)
-                && entry.fits_key(signer, Some(principal), now).is_some()
+                && entry.has_key(signer)
                 && entry.in_force(namespace, now)
+                && match &signer.certificate {
+                    None => true,
+                    Some(certificate) => entry.certified(certificate, now).contains(&principal),
+                }
         })
     }
 
-    /// The person who signed. Keys of machines are left out by the caller; patterns name nobody but for authorities.
-    pub fn person(&self, signer: &Signer, namespace: &str, now: i64) -> Option<Person> {
-        self.entries.iter().filter(|entry| entry.in_force(namespace, now)).find_map(|entry| {
-            let principal = entry.fits_key(signer, None, now)?;
-            Some(Person { principal, listed: entry.key.clone() })
-        })
+    /// The person who signed. Keys of machines are left out by the caller; patterns name nobody but for authorities, and
+    /// a key that stands for two names stands for nobody.
+    pub fn person(&self, signer: &Signer, namespace: &str, now: i64) -> Result<Person, Unknown> {
+        let mut names: BTreeSet<&str> = BTreeSet::new();
+        let mut found = None;
+        let mut known = false;
+        for entry in self.entries.iter().filter(|entry| entry.has_key(signer)) {
+            let own: Vec<&str> = match &signer.certificate {
+                Some(certificate) => entry.certified(certificate, now),
+                None if entry.principals.contains(['*', '?', '!', ',']) => continue,
+                None => vec![&entry.principals],
+            };
+            known = true;
+            names.extend(&own);
+            if let (Some(name), true) = (own.first(), entry.in_force(namespace, now)) {
+                found = Some(Person { principal: (*name).to_owned(), listed: entry.key.clone() });
+            }
+        }
+        match found {
+            _ if names.len() > 1 => Err(Unknown::TwoNames),
+            Some(person) => Ok(person),
+            None if known => Err(Unknown::NotInForce),
+            None => Err(Unknown::NotListed),
+        }
     }
 }
 
@@ -136,31 +170,24 @@ impl Entry {
             && self.valid_before.is_none_or(|before| now <= before)
     }
 
-    /// The principal, if this entry's key stands behind the signature. With `wanted`, that one and no other.
-    fn fits_key(&self, signer: &Signer, wanted: Option<&str>, now: i64) -> Option<String> {
-        match (&signer.certificate, self.authority) {
-            // A plain key signs for itself; the key of an authority never does.
-            (None, false) if self.key == signer.key => match wanted {
-                Some(wanted) => Some(wanted.to_owned()),
-                None => Some(self.principals.clone()).filter(|p| !p.contains(['*', '?', '!', ','])),
-            },
-            (Some(certificate), true) if *certificate.signature_key() == self.key => {
-                let authority = self.key.fingerprint(HashAlg::Sha256);
-                let now = u64::try_from(now).ok()?;
-                certificate.validate_at(now, [&authority]).ok()?;
-                // An option that must be obeyed and is not understood forbids.
-                if certificate.cert_type() != CertType::User || !certificate.critical_options().is_empty() {
-                    return None;
-                }
-                certificate
-                    .valid_principals()
-                    .iter()
-                    .filter(|p| wanted.is_none_or(|wanted| wanted == p.as_str()))
-                    .find(|p| pattern_list(p, &self.principals) == Some(true))
-                    .cloned()
-            }
-            _ => None,
+    /// Whether this entry's key stands behind the signature. A plain key signs for itself; that of an authority never.
+    fn has_key(&self, signer: &Signer) -> bool {
+        match &signer.certificate {
+            None => !self.authority && self.key == signer.key,
+            Some(certificate) => self.authority && *certificate.signature_key() == self.key,
         }
+    }
+
+    /// The principals that this authority's certificate may sign for.
+    fn certified<'a>(&self, certificate: &'a Certificate, now: i64) -> Vec<&'a str> {
+        let authority = self.key.fingerprint(HashAlg::Sha256);
+        let valid = u64::try_from(now).is_ok_and(|now| certificate.validate_at(now, [&authority]).is_ok())
+            && check_algorithm(&self.key, certificate.signature()).is_ok()
+            && certificate.cert_type() == CertType::User
+            // An option that must be obeyed and is not understood forbids.
+            && certificate.critical_options().is_empty();
+        let principals = certificate.valid_principals().iter().map(String::as_str);
+        principals.filter(|name| valid && pattern_list(name, &self.principals) == Some(true)).collect()
     }
 }
 

@@ -3,6 +3,9 @@
 //! Stricter than git, because what git skips over a second reader may read: no NUL, no second signature, none of
 //! another kind, none outside the header.
 
+/// Longer commits are refused: 10,000 approvals in one message take less than 2 MiB.
+const LONGEST: usize = 4 << 20;
+
 /// A parsed commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawCommit {
@@ -43,6 +46,12 @@ pub enum CommitError {
     /// A `gpgsig` header of another kind, such as `gpgsig-sha256`.
     #[error("it has a signature header of another kind")]
     OtherSignature,
+    /// An encoding other than UTF-8: another reader would see another message.
+    #[error("its message is in another encoding than UTF-8")]
+    Encoding,
+    /// Longer than any that people write.
+    #[error("it has more than {LONGEST} bytes")]
+    TooLong,
     /// Text that looks like a signature's header, where there is no header.
     #[error("it has a signature outside its header")]
     SignatureOutsideHeader,
@@ -51,6 +60,9 @@ pub enum CommitError {
 impl RawCommit {
     /// Reads the bytes of a commit object.
     pub fn parse(raw: &[u8]) -> Result<Self, CommitError> {
+        if raw.len() > LONGEST {
+            return Err(CommitError::TooLong);
+        }
         if raw.contains(&0) {
             return Err(CommitError::Nul);
         }
@@ -81,6 +93,7 @@ impl RawCommit {
                 "tree" | "parent" | "author" | "committer" => {
                     return Err(CommitError::Header("a field is there twice"));
                 }
+                "encoding" if !field.value.eq_ignore_ascii_case("UTF-8") => return Err(CommitError::Encoding),
                 "gpgsig" if signature.is_some() => return Err(CommitError::SeveralSignatures),
                 "gpgsig" => signature = Some(field),
                 name if name.to_ascii_lowercase().starts_with("gpgsig") => return Err(CommitError::OtherSignature),

@@ -169,8 +169,8 @@ impl Court<'_> {
         if self.rules.bots.iter().any(is_bot) {
             return Err(Refusal::Bot);
         }
-        let person = approvers.person(signer, NAMESPACE, self.rules.now).ok_or(Refusal::NotListed)?;
-        let pinned = self.rules.pinned.person(signer, NAMESPACE, self.rules.now).ok_or(Refusal::NotPinned)?;
+        let person = approvers.person(signer, NAMESPACE, self.rules.now).map_err(|_| Refusal::NotListed)?;
+        let pinned = self.rules.pinned.person(signer, NAMESPACE, self.rules.now).map_err(|_| Refusal::NotPinned)?;
         if pinned == person { Ok(person) } else { Err(Refusal::NotPinned) }
     }
 

@@ -1,7 +1,7 @@
 //! OpenSSH's signature format, see PROTOCOL.sshsig: parsed strictly, verified over a message and a namespace.
 
 use ssh_key::public::KeyData;
-use ssh_key::{Algorithm, Certificate, HashAlg, Mpint, PublicKey, Signature, SshSig};
+use ssh_key::{Algorithm, Certificate, HashAlg, LineEnding, Mpint, PublicKey, Signature, SshSig};
 
 const BEGIN: &str = "-----BEGIN SSH SIGNATURE-----\n";
 const END: &str = "-----END SSH SIGNATURE-----\n";
@@ -11,6 +11,8 @@ const LINE: usize = 70;
 const RSA_BITS: usize = 3072;
 /// User presence, PROTOCOL.u2f.
 const TOUCHED: u8 = 0x01;
+/// Characters of the longest signature that is read; RSA of 16384 bits in a certificate of the same has about 12,000.
+const LONGEST: usize = 32 << 10;
 /// Flags and counter after the signature of a security key.
 const SECURITY_KEY_TRAILER: usize = 5;
 
@@ -55,6 +57,9 @@ pub struct Signer {
 impl SshSignature {
     /// Reads the armoured form: nothing before, nothing after.
     pub fn parse(armoured: &str) -> Result<Self, SignatureError> {
+        if armoured.len() > LONGEST {
+            return Err(SignatureError::Malformed);
+        }
         let body = armoured.strip_prefix(BEGIN).ok_or(SignatureError::NotSsh)?;
         let body = body.strip_suffix(END).ok_or(SignatureError::Malformed)?;
         // Programs break the lines differently; ssh-key reads them as ssh-keygen writes them.
@@ -75,6 +80,15 @@ impl SshSignature {
             return Err(SignatureError::Unsupported(format!("version {}", parsed.version())));
         }
         Ok(Self(parsed))
+    }
+
+    /// As ssh-keygen writes it: one signature has one spelling.
+    pub fn armoured(&self) -> String {
+        let mut text = self.0.to_pem(LineEnding::LF).unwrap_or_default();
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        text
     }
 
     /// Verifies it over `message` and answers with who made it. Whether they may is asked of the allowed signers.
@@ -116,7 +130,7 @@ fn bits(number: &Mpint) -> usize {
 }
 
 /// RSA with SHA-1 is what `ssh-rsa` means, and is not accepted (sshsig.c: rsa-sha2-256 and rsa-sha2-512 only).
-fn check_algorithm(key: &KeyData, signature: &Signature) -> Result<(), SignatureError> {
+pub(super) fn check_algorithm(key: &KeyData, signature: &Signature) -> Result<(), SignatureError> {
     let fits = match (key, signature.algorithm()) {
         (KeyData::Rsa(_), Algorithm::Rsa { hash }) => matches!(hash, Some(HashAlg::Sha256 | HashAlg::Sha512)),
         (key, algorithm) => key.algorithm() == algorithm,

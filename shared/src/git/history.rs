@@ -70,6 +70,20 @@ impl Mirror {
         Ok(object.data().to_vec())
     }
 
+    /// The bytes of an object, if it is there, is of this kind, and has at most `most` bytes.
+    pub fn raw_object(&self, id: &str, kind: git2::ObjectType, most: usize) -> Result<Option<Vec<u8>>, GitError> {
+        let id = CommitId::parse(id)?.oid();
+        let odb = self.repository().odb().map_err(|e| self.failed(e))?;
+        match odb.read_header(id) {
+            Err(error) if error.code() == git2::ErrorCode::NotFound => return Ok(None),
+            Err(error) => return Err(self.failed(error)),
+            Ok((size, found)) if found != kind || size > most => return Ok(None),
+            Ok(_) => {}
+        }
+        let object = odb.read(id).map_err(|e| self.failed(e))?;
+        Ok(Some(object.data().to_vec()))
+    }
+
     /// The message of a commit, with what is not UTF-8 replaced.
     pub fn message(&self, id: CommitId) -> Result<String, GitError> {
         let commit = self.find_commit(id)?;

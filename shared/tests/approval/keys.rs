@@ -12,7 +12,7 @@ pub(crate) struct Keys {
 impl Keys {
     pub(crate) fn new() -> Self {
         let keys = Self { place: tempfile::tempdir().unwrap() };
-        for name in ["ada", "ben", "bot", "authority"] {
+        for name in ["ada", "ben", "bot", "authority", "notary"] {
             keys.make(name, &["-t", "ed25519"]);
         }
         keys
@@ -84,4 +84,9 @@ pub(crate) fn piped(mut command: Command, input: &[u8]) -> (bool, String) {
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), input).unwrap();
     let output = child.wait_with_output().unwrap();
     (output.status.success(), String::from_utf8(output.stdout).unwrap())
+}
+
+/// The key of a line of a `.pub` file.
+pub(crate) fn key_data(line: &str) -> ssh_key::public::KeyData {
+    ssh_key::PublicKey::from_openssh(line).unwrap().key_data().clone()
 }

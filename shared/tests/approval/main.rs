@@ -3,11 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a table says how many of its cases ran")]
 
+mod bundles;
 mod keys;
 mod people;
 #[path = "../repositories/mod.rs"]
 mod repositories;
+mod sample;
 mod signatures;
+mod statements;
 
 /// 2026-11-20 12:00 UTC.
 const NOW: i64 = 1_795_176_000;

@@ -2,7 +2,7 @@
 
 use super::NOW;
 use super::keys::Keys;
-use countersign_shared::approval::allowed_signers::AllowedSigners;
+use countersign_shared::approval::allowed_signers::{AllowedSigners, Unknown};
 use countersign_shared::approval::commit::RawCommit;
 use countersign_shared::approval::sshsig::{SignatureError, SshSignature};
 use proptest::prelude::*;
@@ -35,8 +35,11 @@ fn real_commits_are_read_and_verified_as_ssh_keygen_did() {
         assert!(allowed.allows(row[5], &signer, "git", row[3].parse().unwrap()), "{row:?}");
         // By our clock a key that has run out does not count, whatever time the commit claims.
         match allowed.person(&signer, "git", NOW) {
-            Some(person) => assert_eq!(person.principal, row[5]),
-            None => expired += 1,
+            Ok(person) => assert_eq!(person.principal, row[5]),
+            Err(unknown) => {
+                assert_eq!(unknown, Unknown::NotInForce);
+                expired += 1;
+            }
         }
         assert_eq!(signature.verify("file", &signed.payload), Err(SignatureError::Namespace("git".to_owned())));
         for at in [0, signed.payload.len() / 2, signed.payload.len() - 1] {
@@ -220,7 +223,7 @@ fn we_are_stricter_than_ssh_keygen_where_it_is_lax() {
     let signer = SshSignature::parse(&keys.sign("ada", "git", b"x")).unwrap().verify("git", b"x").unwrap();
     for principals in ["*@example.org", "ada,ben", "a?a", "!ben,*"] {
         let list = AllowedSigners::parse(&format!("{principals} {}\n", keys.public("ada"))).unwrap();
-        assert_eq!(list.person(&signer, "git", NOW), None, "{principals}");
+        assert_eq!(list.person(&signer, "git", NOW), Err(Unknown::NotListed), "{principals}");
     }
     // A line that cannot be read makes the whole list unusable, with its number.
     let ada = format!("ada {}", keys.public("ada"));
