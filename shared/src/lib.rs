@@ -17,8 +17,10 @@ pub mod evr;
 pub mod exit;
 #[cfg(feature = "git")]
 pub mod git;
+pub mod halt;
 pub mod manifest;
 pub mod nevra;
+pub mod notary;
 pub mod observation;
 pub mod proposal;
 pub mod solver;
