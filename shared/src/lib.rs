@@ -18,11 +18,14 @@ pub mod exit;
 #[cfg(feature = "git")]
 pub mod git;
 pub mod halt;
+pub mod journal;
 pub mod manifest;
 pub mod nevra;
 pub mod notary;
 pub mod observation;
 pub mod proposal;
+#[cfg(feature = "approval")]
+pub mod signing_key;
 pub mod solver;
 #[cfg(feature = "ssh")]
 pub mod ssh;

@@ -14,7 +14,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 /// Bytes of the longest request, newline included.
-pub const LONGEST_REQUEST: usize = 256 << 10;
+pub const LONGEST_REQUEST: usize = 1 << 20;
 /// Bytes of the longest answer, newline included. The state lists all proposals that were ever burned.
 pub const LONGEST_ANSWER: usize = 16 << 20;
 /// Bytes of the longest token.
@@ -166,6 +166,10 @@ fn receive(stream: &mut UnixStream, deadline: &Deadline<'_>) -> Result<Vec<u8>, 
             Ok(0) => return Ok(answer),
             Ok(read) => answer.extend_from_slice(&buffer[..read]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // Who refuses before having read all of the request closes so; the answer has come.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset && answer.ends_with(b"\n") => {
+                return Ok(answer);
+            }
             Err(source) => return Err(deadline.broken(source)),
         }
         if answer.len() > LONGEST_ANSWER {
