@@ -1,6 +1,6 @@
 //! `countersign/ledger/1`: the lines of the ledger, and the receipts in them. Canonical JSON, one entry per line.
 
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, SignedText};
 use crate::notary::Outcome;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -73,6 +73,13 @@ pub enum Event {
     Tripped {
         /// Why.
         reason: String,
+    },
+    /// A person reset the breaker; the notary has obeyed.
+    Reset {
+        /// The signed [`crate::lease::Order`].
+        order: SignedText,
+        /// Who signed it, as the notary's approvers list them.
+        by: String,
     },
 }
 

@@ -27,7 +27,8 @@ pub enum NotaryRequest {
     },
     /// What the notary knows.
     State {},
-    /// Draws a token. Burns the proposal before the answer leaves.
+    /// Draws a token. Burns the proposal before the answer leaves. Its head must be newer than the last one seen: append
+    /// and ask under one lock.
     Token {
         /// sha256 of the proposal.
         proposal: String,
@@ -42,7 +43,7 @@ pub enum NotaryRequest {
         /// The ledger's head, in which this start is recorded.
         head: LedgerHead,
     },
-    /// How the application of a burned proposal ended.
+    /// How the application of a burned proposal ended. May be said again, when the answer was lost.
     Outcome {
         /// sha256 of the proposal.
         proposal: String,
@@ -77,7 +78,9 @@ pub enum NotaryAnswer {
     },
     /// Nothing was done.
     Refused {
-        /// A gate's code, or `request`, `peer`, `clock`.
+        /// A gate's code (`halted`, `no-lease`, `not-human`, `expired`, `spent`, `breaker`), or what stands in the way
+        /// of asking: `request`, `peer`, `busy`, `nonce`, `clock`, `ledger` (another ledger than the one last seen),
+        /// `storage`.
         code: String,
         /// One sentence.
         message: String,
@@ -102,6 +105,20 @@ pub struct NotaryState {
     pub tokens_today: u32,
     /// The last head that it saw; null before the first.
     pub head: Option<LedgerHead>,
+    /// The last reset of the breaker; null before the first.
+    pub reset: Option<OrderState>,
+}
+
+/// An order that was obeyed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OrderState {
+    /// The order, with its signature.
+    pub order: SignedText,
+    /// Who signed it, as the notary's approvers list them.
+    pub by: String,
+    /// When it was obeyed, RFC 3339 UTC seconds.
+    pub at: String,
 }
 
 /// A lease in force.

@@ -135,13 +135,23 @@ pub enum Tail {
     Torn(u64),
 }
 
-/// Reads a journal without changing it: every complete line goes to `judge`, in order. Answers with what follows the
-/// last of them, and with the bytes of the complete ones.
-pub fn read(path: &Path, file: &File, judge: &mut Judge<'_>) -> Result<(Tail, u64), JournalError> {
+/// What was read of a journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read {
+    /// Complete lines.
+    pub lines: u64,
+    /// Their bytes.
+    pub length: u64,
+    /// What follows them.
+    pub tail: Tail,
+}
+
+/// Reads a journal without changing it: every complete line goes to `judge`, in order.
+pub fn read(path: &Path, file: &File, judge: &mut Judge<'_>) -> Result<Read, JournalError> {
     let failed = |source| JournalError::File { path: path.to_owned(), source };
     let mut reader = BufReader::with_capacity(1 << 16, file);
     let mut line = Vec::new();
-    let (mut number, mut length) = (0, 0);
+    let (mut number, mut length) = (0_u64, 0);
     loop {
         number += 1;
         line.clear();
@@ -160,7 +170,7 @@ pub fn read(path: &Path, file: &File, judge: &mut Judge<'_>) -> Result<(Tail, u6
             return Err(JournalError::TooLong { path: path.to_owned(), line: number });
         }
         let tail = tail(&line).ok_or_else(|| JournalError::Damaged { path: path.to_owned(), line: number })?;
-        return Ok((tail, length));
+        return Ok(Read { lines: number - 1, length, tail });
     }
 }
 
@@ -192,21 +202,26 @@ impl Journal {
         }
         watch.at(Step::Created, &file, b"");
         file.sync_all().and_then(|()| sync_directory(path)).map_err(failed)?;
-        let (tail, length) = read(path, &file, judge)?;
-        let mut journal = Self { path: path.to_owned(), file, length, broken: false, watch };
-        journal.mend(tail, judge)?;
+        let found = read(path, &file, judge)?;
+        let mut journal = Self { path: path.to_owned(), file, length: found.length, broken: false, watch };
+        journal.mend(found, judge)?;
         Ok(journal)
     }
 
-    fn mend(&mut self, tail: Tail, judge: &mut Judge<'_>) -> Result<(), JournalError> {
+    fn mend(&mut self, found: Read, judge: &mut Judge<'_>) -> Result<(), JournalError> {
         let failed = |source| JournalError::File { path: self.path.clone(), source };
-        match tail {
+        match found.tail {
             Tail::None => return Ok(()),
             Tail::Whole(mut line) => {
                 line.push(b'\n');
                 self.watch.at(Step::Mending, &self.file, &line);
                 // Not in order, and so not a line of ours that lacks its newline.
-                judge(0, &line).map_err(|source| JournalError::Line { path: self.path.clone(), line: 0, source })?;
+                let number = found.lines + 1;
+                judge(number, &line).map_err(|source| JournalError::Line {
+                    path: self.path.clone(),
+                    line: number,
+                    source,
+                })?;
                 self.file.write_all(b"\n").map_err(failed)?;
                 self.length += line.len() as u64;
             }
@@ -279,6 +294,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::print_stderr, reason = "how many cases ran is part of the result")]
     fn whatever_is_left_of_the_last_line_no_line_is_lost_or_doubled() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal");
@@ -318,7 +334,7 @@ mod tests {
                 cuts += 1;
             }
         }
-        println!("{cuts} ends of a journal");
+        eprintln!("{cuts} ends of a journal");
     }
 
     #[test]

@@ -124,6 +124,6 @@ fn resembles(line: &str) -> bool {
 }
 
 /// 64 lower-case hex digits.
-pub(super) fn is_digest(text: &str) -> bool {
+pub fn is_digest(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
