@@ -83,6 +83,7 @@ fn observation(list: Vec<Package<'static>>) -> Observation<'static> {
         privileges: Section::Seen(Privileges { uid: 1, sudo: false, rpmdb_writable: false, groups: "", forced: true }),
         metadata: failed(),
         avc: failed(),
+        config: failed(),
         modules: failed(),
     }
 }

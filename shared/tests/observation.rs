@@ -42,6 +42,7 @@ fn healthy() -> Vec<(&'static str, String, &'static str)> {
         ("tokens", format!("{TOKEN}\t{OTHER}\n"), "0"),
         ("repos", "fedora\tenabled\nupdates\tdisabled\n".into(), "0"),
         ("versionlocks", "llvm evr = 19.1.0-1.fc41\n".into(), "0"),
+        ("config", format!("{}\n", "c0".repeat(32)), "0"),
         ("modules", "nodejs:20\n".into(), "0"),
         ("locks", "/run/dnf/rpmtransaction.lock\t1700000005\n".into(), "0"),
         ("reboot", "no\n".into(), "0"),

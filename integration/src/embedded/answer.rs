@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// Exit status of a probe that refuses its request.
 const REFUSED: u32 = 64;
 /// Sections of every answer.
-const SECTIONS: u32 = 17;
+const SECTIONS: u32 = 18;
 
 /// What the probe says on one runner. The text is made once per machine; runners that share a machine differ in when
 /// their packages were installed.
@@ -220,6 +220,7 @@ fn rest(machine: &FakeMachine) -> String {
     }
     section("repos", &repos)
         + &section("versionlocks", "")
+        + &section("config", &format!(" {}\n", hex(&Sha256::digest(&repos))))
         + &section("modules", "")
         + &section("locks", "")
         + &section("reboot", " no\n")

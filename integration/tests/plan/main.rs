@@ -8,6 +8,7 @@
 #[path = "../probe/place.rs"]
 mod place;
 
+mod configuration;
 mod incident;
 mod property;
 mod proposals;

@@ -272,6 +272,7 @@ pub(crate) fn observation(install_time: i64) -> Observation<'static> {
         privileges: Section::Seen(Privileges { uid: 1, sudo: false, rpmdb_writable: false, groups: "", forced: true }),
         metadata: Section::Seen(None),
         avc: Section::Seen(0),
+        config: Section::Seen("00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa"),
         modules: Section::Seen(Vec::new()),
     }
 }

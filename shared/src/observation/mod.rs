@@ -85,6 +85,9 @@ pub struct Observation<'a> {
     pub repos: Section<Vec<Repo<'a>>>,
     /// Active version locks, as dnf prints them, one per line.
     pub versionlocks: Section<Vec<&'a str>>,
+    /// sha256 of the settings of dnf and of its repositories, as the runner's own dnf shows them, without those that only
+    /// say how it looks and downloads: 64 hex digits.
+    pub config: Section<&'a str>,
     /// Which dnf manages this runner.
     pub dnf: Section<Dnf<'a>>,
     /// dnf's transaction history.

@@ -57,6 +57,11 @@ impl<'a> Observation<'a> {
             needed: sections.read("needed", lines),
             repos: sections.read("repos", repos),
             versionlocks: sections.read("versionlocks", lines),
+            config: sections.read("config", |frame| {
+                let [digest] = columns(frame)?;
+                let hex = digest.len() == 64 && digest.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+                hex.then_some(digest).ok_or_else(|| malformed(frame))
+            }),
             dnf: sections.read("dnf", |frame| {
                 let [generation, version] = columns(frame)?;
                 let generation = match generation {

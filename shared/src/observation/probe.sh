@@ -493,6 +493,40 @@ section_versionlocks() {
     fi
 }
 
+# Settings that only say how dnf looks, speaks and downloads, those that the probe itself sets, and secrets.
+QUIET='(cachedir|logdir|debugdir|destdir|plugins|cacheonly|name|comment|username|password|color.*|debuglevel|errorlevel|rpmverbosity'
+QUIET="$QUIET|log_.*|history_.*|user_agent|countme|bugtracker_url|timeout|retries|throttle|bandwidth|minrate|ip_resolve|proxy.*"
+QUIET="$QUIET|max_.*|fastestmirror|deltarpm.*|keepcache|metadata_timer_sync|check_config_file_age|exit_on_lock|reset_nice)"
+
+# One digest of everything else: any other setting of dnf or of a repository moves it.
+section_config() {
+    begin config
+    status=0
+    if [ "$generation" = 5 ]; then
+        dnf5_plain -C --dump-variables --dump-main-config --dump-repo-config='*' repo list >"$T/config"
+        status=$?
+    elif [ -f "$T/dnf4.config" ]; then
+        mv "$T/dnf4.config" "$T/config"
+    else
+        answer_dnf4 config
+        return
+    fi
+    if [ "$status" != 0 ]; then
+        bad_dnf "$status"
+        return
+    fi
+    awk -v OFS='\t' '/^======== .* ========$/ { part = $0; next }
+        /^\[.*\]$/ { part = $0; next }
+        part != "" && /^[a-z0-9_]+ = ./ { print part, $0 }' "$T/config" |
+        grep -Ev "	$QUIET = " | grep -vF "$T" | sort >"$T/settings"
+    if [ -s "$T/settings" ]; then
+        sha256sum "$T/settings" | cut -c 1-64 | indent
+        good
+    else
+        bad 1 garbage 'dnf showed its configuration in an unknown form'
+    fi
+}
+
 # Enabled streams, from the state files: listing modules would load repositories.
 section_modules() {
     begin modules
@@ -689,6 +723,7 @@ def host(lists):
     conf = base.conf
     conf.read(priority=dnf.conf.PRIO_MAINCONFIG)
     write("versionlocks", versionlocks(conf))
+    settings = conf.dump()
     conf.cachedir = conf.logdir = os.path.join(out, "home")
     conf.persistdir = state
     conf.disable_excludes = ["all"]
@@ -699,6 +734,9 @@ def host(lists):
     conf.substitutions.update_from_etc(conf.installroot, varsdir=conf._get_value("varsdir"))
     base.read_all_repos()
     write("repos", [[repo.id, "enabled" if repo.enabled else "disabled"] for repo in base.repos.all()])
+    variables = ["%s = %s" % (key, value) for key, value in sorted(conf.substitutions.items())]
+    dumps = [settings] + [repo.dump() for repo in base.repos.all()] + ["[variables]"] + variables
+    write("config", [[line] for dump in dumps for line in dump.splitlines()])
     if not lists:
         return
     base.fill_sack(load_system_repo=True, load_available_repos=False)
@@ -1296,6 +1334,7 @@ main() {
     section_tokens
     section_repos
     section_versionlocks
+    section_config
     section_modules
     section_locks
     section_reboot

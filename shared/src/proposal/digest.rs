@@ -55,16 +55,18 @@ pub(super) fn observed(reason: transaction::Reason) -> Reason {
     }
 }
 
-/// sha256 over the configuration that was observed: repositories, version locks, dnf. `Err` names the section that was
+/// sha256 over the configuration that was observed: repositories, version locks, dnf and its settings. `Err` names the section that was
 /// not read.
 pub fn configuration_digest(observation: &Observation<'_>) -> Result<String, &'static str> {
     let repos = observation.repos.seen().ok_or("repos")?;
     let locks = observation.versionlocks.seen().ok_or("versionlocks")?;
     let dnf = observation.dnf.seen().ok_or("dnf")?;
+    let settings = observation.config.seen().ok_or("config")?;
     let mut lines: BTreeSet<String> =
         repos.iter().map(|repo| format!("repo\t{}\t{}\n", repo.id, u8::from(repo.enabled))).collect();
     lines.extend(locks.iter().map(|lock| format!("lock\t{lock}\n")));
     lines.insert(format!("dnf\t{}\n", dnf.generation));
+    lines.insert(format!("settings\t{settings}\n"));
     let mut digest = Sha256::new();
     for line in lines {
         digest.update(line);

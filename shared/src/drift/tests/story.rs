@@ -125,6 +125,7 @@ pub(crate) fn runner(lines: &[&'static str]) -> Observation<'static> {
         }),
         metadata: Section::Seen(None),
         avc: Section::Seen(0),
+        config: Section::Seen("00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa00aa"),
         modules: Section::Seen(Vec::new()),
     }
 }
