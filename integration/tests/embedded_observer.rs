@@ -35,7 +35,7 @@ const FAULTS: [(Fault, Option<&str>); 15] = [
 ];
 
 #[test]
-fn the_demo_finds_all_that_was_planted_and_nothing_else() {
+fn the_demo_finds_all_that_was_planted_and_proposes_what_removes_it() {
     let dir = tempfile::tempdir().unwrap();
     let output = Command::new(DEMO).arg("--dir").arg(dir.path()).output().unwrap();
     let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -43,6 +43,16 @@ fn the_demo_finds_all_that_was_planted_and_nothing_else() {
     assert!(errors.is_empty(), "{errors}");
     assert!(text.contains("7 of the 7 observed runners had not moved; 0 items are new."), "{text}");
     assert!(dir.path().join("report/latest.html").is_file());
+    // For each drift that dnf can solve there is a proposal, closed as dnf would do it, and nothing else.
+    let offered: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("  proposals/")).collect();
+    let expected = [
+        "runner-03  `runner-03`: 8 downgrades",
+        "runner-04  `runner-04`: 3 upgrades, 3 installations",
+        "runner-05  `runner-05`: 3 removals",
+        "runner-06  `runner-06`: 1 installation",
+        "runner-07  `runner-07`: 1 installation",
+    ];
+    assert_eq!(offered, expected, "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,6 +19,8 @@ pub(super) struct Stage {
     pub(super) chapters: Vec<Chapter>,
     /// Files of the installation.
     pub(super) site: Site,
+    /// The repository to which proposals are pushed.
+    pub(super) proposed: PathBuf,
     _fleet: FakeFleet,
     _daemon: GitDaemon,
     // Last, so that it is there when the others end.
@@ -40,7 +42,8 @@ impl Stage {
         let tuning = Tuning { connect_timeout: 5, run_timeout: 10, ..Tuning::default() };
         let url = daemon.url("canonical.git");
         let site = Site::write(dir, &url, &fleet.runners, &catalog(FULL_SIZE), &tuning, now)?;
-        Ok(Self { chapters, site, _fleet: fleet, _daemon: daemon, _runtime: runtime })
+        let proposed = site.add_proposed(now)?;
+        Ok(Self { chapters, site, proposed, _fleet: fleet, _daemon: daemon, _runtime: runtime })
     }
 
     /// Runs the observer with its text on our own terminal.
@@ -53,6 +56,13 @@ impl Stage {
         let mut command = self.command(arguments)?;
         let output = command.arg("--json").stderr(Stdio::inherit()).output().context("cannot start the observer")?;
         serde_json::from_slice(&output.stdout).context("the observer did not print a report")
+    }
+
+    /// Runs git for its text in the repository of proposals.
+    pub(super) fn proposed(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let output = Command::new("git").current_dir(&self.proposed).args(arguments).output()?;
+        anyhow::ensure!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     fn command(&self, arguments: &[&str]) -> anyhow::Result<Command> {

@@ -22,7 +22,7 @@ pub(super) fn tell(dir: Option<PathBuf>) -> anyhow::Result<bool> {
         println!("  {}  {}", chapter.runner, chapter.happened);
     }
 
-    heading("countersign-observer nightly", "what it does every night: observe, diff, report");
+    heading("countersign-observer nightly", "what it does every night: observe, diff, report, propose, publish");
     let start = Instant::now();
     let status = stage.observe(&["nightly"])?;
     let cold = start.elapsed();
@@ -36,6 +36,8 @@ pub(super) fn tell(dir: Option<PathBuf>) -> anyhow::Result<bool> {
     println!("{lists} of the 7 observed runners had not moved; {} items are new.", news(&report));
     println!("The first night took {} ms, the second {} ms.", cold.as_millis(), warm.as_millis());
 
+    let offered = proposals(&stage, &report)?;
+
     let verdict = Verdict::of(&stage.chapters, &report);
     let planted: usize = stage.chapters.iter().map(|chapter| chapter.found.len()).sum();
     println!("\nPlanted {planted} differences, found {}, each with who did it where dnf knows.", verdict.found);
@@ -48,8 +50,41 @@ pub(super) fn tell(dir: Option<PathBuf>) -> anyhow::Result<bool> {
     }
     println!("\nThe report:  {}", stage.site.reports.join("latest.html").display());
     println!("Canonical:   {}", stage.site.canonical.display());
+    println!("Proposals:   {} ({offered} branches)", stage.proposed.display());
     println!("\n{DAY_ONE}");
     Ok(verdict.wrong.is_empty())
+}
+
+/// What was offered: signed branches in the sibling repository, and one proposal as a person reads it.
+#[expect(clippy::print_stdout, reason = "this is the demo's output")]
+fn proposals(stage: &Stage, report: &DriftReport) -> anyhow::Result<usize> {
+    println!("\nFor what the runners' own dnf can solve there is a proposal, on a branch that a person can merge:\n");
+    let branches = stage.proposed(&["for-each-ref", "--format=%(refname:short)", "refs/heads/proposals"])?;
+    for branch in branches.lines() {
+        let files = stage.proposed(&["diff", "--name-only", &format!("main...{branch}"), "--", "*/README.md"])?;
+        let titles = files.lines().map(|path| stage.proposed(&["show", &format!("{branch}:{path}")]));
+        for readme in titles.collect::<anyhow::Result<Vec<_>>>()? {
+            println!("  {branch}  {}", readme.lines().next().unwrap_or_default().trim_start_matches("# "));
+        }
+    }
+    let blocked = report
+        .runners
+        .iter()
+        .flat_map(|runner| runner.drift.iter().filter_map(move |item| Some((runner, item, item.blocked.as_ref()?))));
+    for (runner, item, why) in blocked {
+        println!("  {}  {}: not proposed ({})", runner.name, item.package.as_deref().unwrap_or("host"), why.code);
+    }
+    if let Some((branch, path)) = first(stage, &branches)? {
+        println!("\nHow one reads, and how it is approved:  git -C {} show {branch}:{path}", stage.proposed.display());
+    }
+    Ok(branches.lines().count())
+}
+
+/// The first branch, and the README on it.
+fn first<'b>(stage: &Stage, branches: &'b str) -> anyhow::Result<Option<(&'b str, String)>> {
+    let Some(branch) = branches.lines().next() else { return Ok(None) };
+    let files = stage.proposed(&["diff", "--name-only", &format!("main...{branch}"), "--", "*/README.md"])?;
+    Ok(files.lines().next().map(|path| (branch, path.to_owned())))
 }
 
 /// How somebody starts with machines of their own.

@@ -4,6 +4,7 @@ use super::catalog::{DEPENDENCY, EXTERNAL, FakePackage, GROUP, USER, hex};
 use super::fault::Fault;
 use super::machine::FakeMachine;
 use super::request::{FakeRequest, MAGIC};
+use super::solver;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -42,6 +43,8 @@ struct Text {
     cookie: String,
     /// Moves when the history does.
     history_token: String,
+    /// What plans are made for.
+    machine: FakeMachine,
 }
 
 /// One answer.
@@ -68,6 +71,7 @@ impl FakeAnswers {
                 cookie: machine.rpmdb_digest(),
                 history_token: hex(&Sha256::digest(&history)),
                 history: history.into(),
+                machine: machine.clone(),
             }),
             shift: 0,
         }
@@ -86,6 +90,9 @@ impl FakeAnswers {
                 return Reply { parts: vec![format!("{MAGIC} error request {wrong}\n").into()], status: REFUSED };
             }
         };
+        if let Some(way) = &request.plan {
+            return self.plan(&request, way, fault);
+        }
         let token = self.packages_token(&request.names);
         let text = &self.text;
         let mut parts = vec![format!("{MAGIC} answer {}\n", request.nonce).into(), text.host.clone()];
@@ -105,6 +112,42 @@ impl FakeAnswers {
         let stable = if fault == Some(Fault::Changing) { "no" } else { "yes" };
         parts.push(format!("section stable\n {stable}\nclose 0\nend {SECTIONS}\nbye {}\n", request.nonce).into());
         Reply { parts, status: 0 }
+    }
+
+    /// What the machine's dnf would do, as the probe writes it.
+    fn plan(&self, request: &FakeRequest, way: &str, fault: Option<Fault>) -> Reply {
+        let machine = &self.text.machine;
+        let mut repos = String::new();
+        for (id, _) in machine.repos.iter().filter(|(_, enabled)| *enabled) {
+            let _ = writeln!(repos, " {id}\tyes\t{}", machine.metadata);
+        }
+        let mut sections = vec![
+            section("base", &format!(" {}\n", solver::base(machine))),
+            section("generation", " 5\n"),
+            section("repos", &repos),
+        ];
+        if way == "offers" {
+            let [offers, installed, digests] = solver::offers(machine, &request.items);
+            sections.extend([section("offers", &offers), section("installed", &installed)]);
+            sections.extend(request.digests.then(|| section("digests", &digests)));
+            sections.push(section("keeps", " snapper\tno\n"));
+        } else {
+            let wants: Vec<&[(String, String)]> =
+                if way == "solve" { vec![&request.items] } else { request.items.chunks(1).collect() };
+            let mut rows = String::new();
+            for wanted in wants {
+                let (status, stdout, stderr) = solver::attempt(machine, wanted);
+                let _ = writeln!(rows, " x\t{status}");
+                rows.extend(stdout.iter().map(|line| format!(" o\t{line}\n")));
+                rows.extend(stderr.iter().map(|line| format!(" e\t{line}\n")));
+            }
+            sections.push(section("attempts", &rows));
+        }
+        let stable = if fault == Some(Fault::Changing) { "no" } else { "yes" };
+        sections.push(section("stable", &format!(" {stable}\n")));
+        let (nonce, count) = (&request.nonce, sections.len());
+        let text = format!("{MAGIC} answer {nonce}\n{}end {count}\nbye {nonce}\n", sections.concat());
+        Reply { parts: vec![text.into()], status: 0 }
     }
 
     fn packages(&self) -> Bytes {

@@ -14,6 +14,9 @@ const MIRA: (u32, &str) = (1000, "mira");
 const TOMASZ: (u32, &str) = (1001, "tomasz");
 const AGENT: (u32, &str) = (1100, "fleet-agent");
 
+/// Version and release of the kernel that moves on.
+pub(super) const NEXT_KERNEL: &str = "6.12.11-200.fc41";
+
 /// One difference that was put there, as a report must name it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Planted {
@@ -248,13 +251,12 @@ fn left_behind(runner: &'static str, base: &FakeMachine, now: i64) -> Chapter {
 }
 
 fn kernel_moved(runner: &'static str, base: &FakeMachine, now: i64) -> Chapter {
-    const NEXT: &str = "6.12.11-200.fc41";
     let mut machine = base.clone();
     let changes = ["kernel", "kernel-core", "kernel-modules", "kernel-modules-core"]
-        .map(|name| Change::Install(FakePackage::new(name, NEXT, ARCH).because(GROUP).from("updates")))
+        .map(|name| Change::Install(FakePackage::new(name, NEXT_KERNEL, ARCH).because(GROUP).from("updates")))
         .to_vec();
     machine.dnf(now - 5 * DAY, ROOT, "dnf5 -y upgrade kernel", changes);
-    machine.kernel_release = format!("{NEXT}.{ARCH}");
+    machine.kernel_release = format!("{NEXT_KERNEL}.{ARCH}");
     machine.booted = now - 4 * DAY;
     Chapter {
         runner,

@@ -184,7 +184,8 @@ impl FakeMachine {
     }
 }
 
-fn newer(a: &FakePackage, b: &FakePackage) -> bool {
+/// Whether `a` is a later version than `b`.
+pub(super) fn newer(a: &FakePackage, b: &FakePackage) -> bool {
     let order = countersign_shared::evr::compare_version;
     a.epoch
         .cmp(&b.epoch)

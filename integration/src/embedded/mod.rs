@@ -15,3 +15,4 @@ mod request;
 pub mod server;
 mod session;
 pub mod site;
+mod solver;

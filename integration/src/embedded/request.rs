@@ -17,6 +17,12 @@ pub(super) struct FakeRequest {
     pub(super) history: Option<String>,
     /// Names that the manifest lists.
     pub(super) names: BTreeSet<String>,
+    /// `offers`, `solve` or `each`: a question about a plan.
+    pub(super) plan: Option<String>,
+    /// Whether the sha256 of files is asked for.
+    pub(super) digests: bool,
+    /// Keys and packages of that question.
+    pub(super) items: Vec<(String, String)>,
 }
 
 impl FakeRequest {
@@ -45,6 +51,14 @@ impl FakeRequest {
             let Some((key, value)) = line.split_once(' ').filter(|(_, v)| !v.contains(' ')) else {
                 return wrong("not a key and a value");
             };
+            if matches!(key, "any" | "offer" | "install" | "upgrade" | "downgrade" | "remove") {
+                let offers = matches!(key, "any" | "offer");
+                if request.plan.is_none() || (request.plan.as_deref() == Some("offers")) != offers || !is_name(value) {
+                    return wrong("not in this request, or not a package");
+                }
+                request.items.push((key.to_owned(), value.to_owned()));
+                continue;
+            }
             if value.len() > 128 {
                 return wrong("too long");
             }
@@ -68,6 +82,11 @@ impl FakeRequest {
                 "history" if request.history.is_none() && is_hex(value, 64) => {
                     request.history = Some(value.to_owned());
                 }
+                "plan" if request.plan.is_none() && matches!(value, "offers" | "solve" | "each") => {
+                    request.plan = Some(value.to_owned());
+                }
+                "digests" if value == "yes" && request.plan.as_deref() == Some("offers") => request.digests = true,
+                "erasing" if value == "yes" && request.plan.is_some() => {}
                 "wait" if matches!(value.parse(), Ok(1..=10)) => {}
                 _ => return wrong("an unknown key, a wrong value, or twice"),
             }

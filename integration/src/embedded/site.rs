@@ -19,6 +19,11 @@ pub fn observer_key() -> PrivateKey {
     key_of("observer of the embedded fleet")
 }
 
+/// The key with which it signs proposals.
+fn signing_key() -> PrivateKey {
+    key_of("signatures of the observer of the embedded fleet")
+}
+
 /// Its public half.
 pub fn observer_public_key() -> PublicKey {
     observer_key().public_key().clone()
@@ -82,6 +87,20 @@ impl Site {
         let site = Self { config: dir.join("observer.toml"), reports: dir.join("report"), canonical, commit };
         std::fs::write(&site.config, observer_toml(&site, canonical_url, tuning))?;
         Ok(site)
+    }
+
+    /// Adds a sibling repository, in `proposed.git` beside canonical, to which proposals are pushed; gives its path.
+    pub fn add_proposed(&self, now: i64) -> anyhow::Result<PathBuf> {
+        use std::io::Write as _;
+        let dir = self.config.parent().context("the configuration is in a directory")?;
+        write_private(&dir.join("keys/observer_sign"), &signing_key().to_openssh(LineEnding::LF)?)?;
+        let proposed = dir.join("proposed.git");
+        let readme = [("README.md", "# Proposals for the embedded fleet\n".to_owned())].into();
+        commit_all(&proposed, &person_key(), &readme, now - 86_400).context("cannot make the sibling repository")?;
+        let mut config = std::fs::File::options().append(true).open(&self.config)?;
+        let url = proposed.display();
+        write!(config, "\n[proposed]\nurl         = \"{url}\"\nsigning_key = \"keys/observer_sign\"\n")?;
+        Ok(proposed)
     }
 }
 
@@ -174,9 +193,10 @@ fn asked_for(packages: &[FakePackage]) -> BTreeSet<&str> {
 
 fn fleet_toml(runners: &[Served]) -> anyhow::Result<String> {
     let observer = bare(&observer_public_key())?;
+    let sign = bare(signing_key().public_key())?;
     let port = runners.first().map_or(22, |runner| runner.address.port());
     let mut text = format!(
-        "schema = \"countersign/fleet/1\"\n\n[keys]\nobserver_ssh = [\"{observer}\"]\n\n\
+        "schema = \"countersign/fleet/1\"\n\n[keys]\nobserver_ssh = [\"{observer}\"]\nobserver_sign = [\"{sign}\"]\n\n\
          [defaults]\nuser = \"countersign-observer\"\nport = {port}\n\n\
          [groups.builders]\nowner = \"{OWNER}\"\nmanifests = [\"builder\"]\n"
     );
