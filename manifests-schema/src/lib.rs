@@ -11,6 +11,7 @@ pub mod ledger;
 pub mod lock;
 pub mod manifest;
 pub mod notary;
+pub mod person;
 pub mod plan;
 pub mod policy;
 pub mod proposal;
@@ -23,6 +24,7 @@ pub mod why;
 
 /// The JSON Schema of each format, by name.
 pub const SCHEMAS: &[(&str, &str)] = &[
+    ("act", include_str!("../schemas/act-1.json")),
     ("bundle", include_str!("../schemas/bundle-1.json")),
     ("drift-report", include_str!("../schemas/drift-report-1.json")),
     ("error", include_str!("../schemas/error-1.json")),
@@ -35,6 +37,7 @@ pub const SCHEMAS: &[(&str, &str)] = &[
     ("plan", include_str!("../schemas/plan-1.json")),
     ("policy", include_str!("../schemas/policy-1.json")),
     ("proposal", include_str!("../schemas/proposal-1.json")),
+    ("review", include_str!("../schemas/review-1.json")),
     ("token", include_str!("../schemas/token-1.json")),
     ("waiver", include_str!("../schemas/waiver-1.json")),
     ("why", include_str!("../schemas/why-1.json")),

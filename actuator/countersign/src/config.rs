@@ -1,0 +1,230 @@
+//! `countersign.toml`: where a person's clones are. Nothing in it is a secret, and no key is named in it: git knows them.
+
+use crate::stop::{Result, Stop};
+use countersign_shared::exit::Outcome;
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// The whole file, with paths made absolute.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Config {
+    /// The specification.
+    pub(crate) canonical: Option<Place>,
+    /// The sibling repository.
+    pub(crate) proposed: Option<Place>,
+    pub(crate) notary: Notary,
+    pub(crate) trust: Trust,
+    pub(crate) adopt: Adopt,
+}
+
+/// A repository: the person's clone, or a URL, of which a bare copy is kept below the state directory.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Place {
+    pub(crate) path: Option<PathBuf>,
+    pub(crate) url: Option<String>,
+    #[serde(default = "default_remote")]
+    pub(crate) remote: String,
+    #[serde(default = "default_branch")]
+    pub(crate) branch: String,
+}
+
+/// The notary's socket.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Notary {
+    pub(crate) socket: PathBuf,
+    /// As ssh takes it: the socket is on that host, and is reached with `ssh -L`.
+    pub(crate) ssh: Option<String>,
+}
+
+impl Default for Notary {
+    fn default() -> Self {
+        Self { socket: "/run/countersign/notary.sock".into(), ssh: None }
+    }
+}
+
+/// What is taken on trust.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Trust {
+    /// A local copy of the approvers; without it those of canonical count.
+    pub(crate) approvers: Option<PathBuf>,
+    pub(crate) accept: Vec<Accept>,
+}
+
+/// What is let pass here, as it is on the actuator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Accept {
+    /// Keys that ask for no touch.
+    SoftwareKeys,
+}
+
+/// What `adopt` does with its commit.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Adopt {
+    pub(crate) to: AdoptTo,
+}
+
+/// Where an adoption goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum AdoptTo {
+    /// A branch of its own, pushed under its name.
+    #[default]
+    Branch,
+    /// Canonical's main branch.
+    Main,
+}
+
+fn default_remote() -> String {
+    "origin".to_owned()
+}
+
+fn default_branch() -> String {
+    "main".to_owned()
+}
+
+impl Place {
+    fn clone_at(path: PathBuf) -> Self {
+        Self { path: Some(path), url: None, remote: default_remote(), branch: default_branch() }
+    }
+}
+
+impl Config {
+    /// The file that was named; else the person's own; else what the current directory tells.
+    pub(crate) fn find(named: Option<&Path>) -> Result<Self> {
+        let own = match named {
+            Some(path) => Some(path.to_owned()),
+            None => own_path().filter(|path| path.exists()),
+        };
+        match own {
+            Some(path) => Self::load(&path),
+            None => Ok(Self::around(&std::env::current_dir().unwrap_or_default())),
+        }
+    }
+
+    fn load(path: &Path) -> Result<Self> {
+        let invalid = |cause: String| {
+            Stop::invalid("config", format!("{} is not a configuration that can be used", path.display()))
+                .because(cause)
+                .hint("countersign(1) has an example; --config names another file")
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| invalid(error.to_string()))?;
+        let base = std::path::absolute(path).ok().and_then(|path| path.parent().map(Path::to_owned));
+        Self::parse(&text, &base.unwrap_or_default()).map_err(|cause| invalid(format!("{cause:#}")))
+    }
+
+    fn parse(text: &str, base: &Path) -> anyhow::Result<Self> {
+        let mut config: Config = toml::from_str(text)?;
+        for (name, place) in [("canonical", &mut config.canonical), ("proposed", &mut config.proposed)] {
+            let Some(place) = place else { continue };
+            anyhow::ensure!(place.path.is_some() != place.url.is_some(), "[{name}] needs either `path` or `url`");
+            anyhow::ensure!(
+                !place.remote.starts_with('-') && !place.remote.is_empty(),
+                "[{name}] remote is the name of a remote, as `git remote` lists it"
+            );
+            anyhow::ensure!(
+                place.url.is_none() || place.remote == "origin",
+                "[{name}] remote goes with `path` only: with `url`, the url is the remote"
+            );
+            place.path.iter_mut().for_each(|path| *path = at(base, path));
+        }
+        config.trust.approvers.iter_mut().for_each(|path| *path = at(base, path));
+        config.notary.socket = match &config.notary.ssh {
+            Some(host) => {
+                anyhow::ensure!(!host.starts_with('-') && !host.is_empty(), "[notary] ssh is a host, as ssh takes it");
+                anyhow::ensure!(config.notary.socket.is_absolute(), "[notary] socket is an absolute path on that host");
+                config.notary.socket.clone()
+            }
+            None => at(base, &config.notary.socket),
+        };
+        Ok(config)
+    }
+
+    /// Without a file: the clone that one stands in, and its neighbour.
+    fn around(here: &Path) -> Self {
+        let Some(top) = here.ancestors().find(|path| path.join(".git").exists()) else {
+            return Self::default();
+        };
+        let is_canonical = top.join("fleet.toml").exists() || top.join("approvers").exists();
+        let (own, other) = if is_canonical { ("canonical", "proposed") } else { ("proposed", "canonical") };
+        // `ops-canonical` stands beside `ops-proposed`.
+        let name = top.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let renamed = if name.contains(own) { name.replace(own, other) } else { other.to_owned() };
+        let neighbour = top.parent().map(|parent| parent.join(renamed)).filter(|path| path.join(".git").exists());
+        let (own, other) = (Some(Place::clone_at(top.to_owned())), neighbour.map(Place::clone_at));
+        let (canonical, proposed) = if is_canonical { (own, other) } else { (other, own) };
+        Self { canonical, proposed, ..Self::default() }
+    }
+}
+
+/// `~/.config/countersign/countersign.toml`, or below `XDG_CONFIG_HOME`.
+pub(crate) fn own_path() -> Option<PathBuf> {
+    Some(below("XDG_CONFIG_HOME", ".config")?.join("countersign/countersign.toml"))
+}
+
+/// `~/.local/state/countersign`, or below `XDG_STATE_HOME`: the copies of repositories that are given by URL.
+pub(crate) fn state_dir() -> Result<PathBuf> {
+    let dir = below("XDG_STATE_HOME", ".local/state").map(|path| path.join("countersign"));
+    dir.ok_or_else(|| Stop::new(Outcome::Invalid, "config", "HOME is not set, so there is no place to keep a copy"))
+}
+
+fn below(variable: &str, default: &str) -> Option<PathBuf> {
+    let set = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    set.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(default)))
+}
+
+/// Relative to the file; `~/` is the person's home.
+fn at(base: &Path, path: &Path) -> PathBuf {
+    match (path.strip_prefix("~"), std::env::var_os("HOME")) {
+        (Ok(rest), Some(home)) => Path::new(&home).join(rest),
+        _ => base.join(path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_with_its_name() {
+        for (text, word) in [
+            ("[proposed]\n", "either `path` or `url`"),
+            ("[proposed]\npath = \"a\"\nurl = \"b\"\n", "either `path` or `url`"),
+            ("[proposed]\npath = \"a\"\nremote = \"--upload-pack=x\"\n", "remote"),
+            ("[proposed]\nurl = \"https://x/y\"\nremote = \"other\"\n", "with `path` only"),
+            ("[proposed]\npath = \"a\"\nkey = \"b\"\n", "unknown field"),
+            ("[adopt]\nto = \"everywhere\"\n", "unknown variant"),
+            ("[notary]\nssh = \"-oProxyCommand=x\"\n", "a host"),
+            ("[notary]\nssh = \"host\"\nsocket = \"notary.sock\"\n", "absolute"),
+        ] {
+            let error = format!("{:#}", Config::parse(text, Path::new("/c")).unwrap_err());
+            assert!(error.contains(word), "{text}: {error}");
+        }
+        let config =
+            Config::parse("[proposed]\npath = \"a b\"\n[trust]\napprovers = \"/x\"\n", Path::new("/c")).unwrap();
+        let proposed = config.proposed.unwrap();
+        assert_eq!(proposed.path.as_deref(), Some(Path::new("/c/a b")));
+        assert_eq!((proposed.remote.as_str(), proposed.branch.as_str()), ("origin", "main"));
+        assert_eq!(config.notary.socket, Path::new("/run/countersign/notary.sock"));
+    }
+
+    #[test]
+    fn a_clone_is_known_by_what_is_in_it_and_its_neighbour_by_its_name() {
+        let root = tempfile::tempdir().unwrap();
+        for path in ["ops-canonical/.git", "ops-proposed/.git", "ops-proposed/proposals/r1"] {
+            std::fs::create_dir_all(root.path().join(path)).unwrap();
+        }
+        std::fs::write(root.path().join("ops-canonical/fleet.toml"), "").unwrap();
+        for here in ["ops-proposed/proposals/r1", "ops-canonical"] {
+            let config = Config::around(&root.path().join(here));
+            let path = |place: Option<Place>| place.unwrap().path.unwrap();
+            assert_eq!(path(config.canonical), root.path().join("ops-canonical"));
+            assert_eq!(path(config.proposed), root.path().join("ops-proposed"));
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Both repositories, fetched, and what canonical says now.
+
+use crate::config::{Accept, Config, Place};
+use crate::git::Repository;
+use crate::shell::Shell;
+use crate::stop::{Result, Stop};
+use countersign_shared::approval::allowed_signers::AllowedSigners;
+use countersign_shared::approval::people::People;
+use countersign_shared::exit::Outcome;
+use countersign_shared::git::snapshot::CANONICAL;
+use countersign_shared::git::{CommitId, Limits};
+use countersign_shared::manifest;
+use ssh_key::PublicKey;
+use ssh_key::public::KeyData;
+
+/// What every command works with.
+pub(crate) struct Desk {
+    pub(crate) shell: Shell,
+    pub(crate) config: Config,
+    pub(crate) canonical: Repository,
+    pub(crate) proposed: Repository,
+    /// Our clock, Unix seconds.
+    pub(crate) now: i64,
+}
+
+/// Canonical at one commit, and whom it names.
+pub(crate) struct Spec {
+    pub(crate) tip: CommitId,
+    pub(crate) canonical: manifest::Canonical,
+    approvers: AllowedSigners,
+    bots: Vec<KeyData>,
+    /// The keys that sign proposals.
+    pub(crate) observers: Vec<KeyData>,
+    require_touch: bool,
+    /// Our clock, Unix seconds.
+    pub(crate) now: i64,
+}
+
+impl Desk {
+    /// Opens both clones and fetches them.
+    pub(crate) fn open(shell: Shell, config: Config) -> Result<Self> {
+        let canonical = Repository::open(&shell, "canonical", place("canonical", config.canonical.as_ref())?)?;
+        let proposed = Repository::open(&shell, "proposed", place("proposed", config.proposed.as_ref())?)?;
+        if canonical.is(&proposed) {
+            return Err(Stop::invalid("config", "canonical and proposed are one repository"));
+        }
+        let now = jiff::Timestamp::now().as_second();
+        let desk = Self { shell, config, canonical, proposed, now };
+        desk.fetch()?;
+        Ok(desk)
+    }
+
+    /// Looks at both remotes again.
+    pub(crate) fn fetch(&self) -> Result<()> {
+        self.canonical.fetch(&self.shell, false)?;
+        self.proposed.fetch(&self.shell, true)
+    }
+
+    /// Canonical as last fetched.
+    pub(crate) fn spec(&self) -> Result<Spec> {
+        let tip = self.canonical.tip()?;
+        let snapshot = self.canonical.mirror.snapshot(tip, &CANONICAL, &Limits::default())?;
+        let canonical = manifest::Canonical::load(&snapshot.files).map_err(|problems| Stop::lint(&problems))?;
+        let text = match &self.config.trust.approvers {
+            Some(path) => std::fs::read_to_string(path).map_err(|error| {
+                Stop::invalid("config", format!("cannot read the approvers {}", path.display()))
+                    .because(error.to_string())
+            })?,
+            None => canonical.approvers.as_ref().map(|approvers| approvers.text.clone()).unwrap_or_default(),
+        };
+        let approvers =
+            AllowedSigners::parse(&text).map_err(|error| Stop::of(Outcome::Invalid, "approvers", &error))?;
+        let keys = |list: &[manifest::ssh_key::PublicKey]| {
+            let read = |key: &manifest::ssh_key::PublicKey| PublicKey::from_openssh(&key.to_string()).ok();
+            list.iter().filter_map(read).map(|key| key.key_data().clone()).collect::<Vec<_>>()
+        };
+        let (bots, observers) = (keys(&canonical.policy.approval.bots), keys(&canonical.fleet.keys.observer_sign));
+        let require_touch =
+            canonical.policy.approval.require_touch && !self.config.trust.accept.contains(&Accept::SoftwareKeys);
+        Ok(Spec { tip, canonical, approvers, bots, observers, require_touch, now: self.now })
+    }
+}
+
+impl Spec {
+    /// Who counts.
+    pub(crate) fn people(&self) -> People<'_> {
+        People {
+            listed: &self.approvers,
+            bots: &self.bots,
+            revoked: &[],
+            require_touch: self.require_touch,
+            now: self.now,
+        }
+    }
+}
+
+pub(crate) fn place<'c>(role: &str, place: Option<&'c Place>) -> Result<&'c Place> {
+    place.ok_or_else(|| {
+        Stop::invalid("config", format!("it is not known where your clone of {role} is"))
+            .hint(format!("write `[{role}]` with `path` or `url` into ~/.config/countersign/countersign.toml"))
+    })
+}
