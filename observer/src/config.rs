@@ -128,6 +128,9 @@ impl Default for Ssh {
 pub struct Trust {
     /// Pinned local copy of canonical's `approvers`.
     pub approvers: PathBuf,
+    /// Public keys that count no more, one per line, as `ssh-keygen -Y verify -r` takes them.
+    #[serde(default)]
+    pub revoked: Option<PathBuf>,
     /// Violated proofs that are let pass, and shout in every report.
     #[serde(default)]
     pub accept: Vec<Accept>,
@@ -244,6 +247,7 @@ impl Config {
             path.iter_mut().for_each(at);
         }
         at(&mut self.trust.approvers);
+        self.trust.revoked.iter_mut().for_each(at);
     }
 
     fn check(&self) -> Result<()> {

@@ -142,14 +142,15 @@ fn a_symbolic_link_in_canonical_is_an_invalid_input() {
 
 #[test]
 fn an_unsigned_history_a_missing_anchor_and_missing_people_are_violations() {
-    use countersign_observer::privilege::people::{gather, judge};
+    use countersign_observer::privilege::people::{Trusted, gather, judge};
     let (place, first) = Place::new(GOOD);
     let tip = place.commit("main", GOOD);
     let source = place.source(Some(first));
     fetch_and_load(&source, None).unwrap();
     let mirror = countersign_shared::git::Mirror::open(&source.mirror).unwrap();
     let pinned = place.root.path().join("approvers");
-    let violation = |anchor| judge(&gather(&mirror, tip, anchor, &pinned, &[], 0)).map(|v| v.message);
+    let trusted = Trusted { pinned: &pinned, revoked: None, bots: &[] };
+    let violation = |anchor| judge(&gather(&mirror, tip, anchor, &trusted, 0)).map(|v| v.message);
     assert!(violation(Some(first)).unwrap().contains("No such file"));
     std::fs::write(&pinned, "ada\n").unwrap();
     assert!(violation(Some(first)).unwrap().contains("line 1"));
@@ -158,4 +159,11 @@ fn an_unsigned_history_a_missing_anchor_and_missing_people_are_violations() {
     assert!(violation(None).unwrap().contains("no anchor"));
     // Nothing has come since the anchor.
     assert_eq!(violation(Some(tip)), None);
+    // A revocation that cannot be read is no list of none.
+    let revoked = place.root.path().join("revoked");
+    let trusted = Trusted { revoked: Some(&revoked), ..trusted };
+    let violation = || judge(&gather(&mirror, tip, Some(tip), &trusted, 0)).map(|v| v.message);
+    assert!(violation().unwrap().contains("No such file"));
+    std::fs::write(&revoked, "# none\nada\n").unwrap();
+    assert!(violation().unwrap().contains("line 2"));
 }

@@ -96,7 +96,8 @@ impl Site {
         site.anchor = site.commit(&[
             ("approvers", &approvers),
             ("fleet.toml", &fleet),
-            ("policy.toml", "schema = \"countersign/policy/1\"\n"),
+            // People of the lab sign with keys in software.
+            ("policy.toml", "schema = \"countersign/policy/1\"\n[approval]\nrequire_touch = false\n"),
             ("manifests/builder.toml", BUILDER),
         ]);
         site.push(forge);

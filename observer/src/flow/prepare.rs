@@ -55,14 +55,16 @@ impl Desk {
     pub async fn canonical(&mut self) -> Result<(LoadedCanonical, Vec<Notice>), Stop> {
         let source = self.source()?;
         let seen = self.store.tip(CANONICAL)?.and_then(|tip| CommitId::parse(&tip).ok());
-        let pinned = self.config.trust.approvers.clone();
+        let trust = self.config.trust.clone();
         let (loaded, violations) = blocking(move || {
             let loaded = canonical::fetch_and_load(&source, seen)?;
             let mirror = Mirror::open_or_create(&source.mirror)?;
             let facts = privilege::canonical::gather(&mirror, &source.remote, loaded.commit)?;
             let bots: Vec<String> = loaded.canonical.policy.approval.bots.iter().map(ToString::to_string).collect();
             let now = Timestamp::now().as_second();
-            let people = privilege::people::gather(&mirror, loaded.commit, source.anchor, &pinned, &bots, now);
+            let trusted =
+                privilege::people::Trusted { pinned: &trust.approvers, revoked: trust.revoked.as_deref(), bots: &bots };
+            let people = privilege::people::gather(&mirror, loaded.commit, source.anchor, &trusted, now);
             let violations = [privilege::canonical::judge(&facts), privilege::people::judge(&people)];
             Ok::<_, Stop>((loaded, violations.into_iter().flatten().collect::<Vec<_>>()))
         })

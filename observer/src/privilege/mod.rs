@@ -27,6 +27,8 @@ pub enum Code {
     CanonicalUnproven,
     /// Canonical's history is not all signed by people.
     CanonicalUnsigned,
+    /// Canonical's history rests on keys that nobody touched, where its policy requires a touch.
+    SoftwareKeys,
     /// The account on the runner could change it.
     AccountPrivileged,
     /// What the account on the runner could do was not found out.
@@ -51,10 +53,11 @@ pub enum Code {
 
 impl Code {
     /// Every code, for documentation and tests.
-    pub const ALL: [Code; 13] = [
+    pub const ALL: [Code; 14] = [
         Code::CanonicalWritable,
         Code::CanonicalUnproven,
         Code::CanonicalUnsigned,
+        Code::SoftwareKeys,
         Code::AccountPrivileged,
         Code::AccountUnproven,
         Code::PlainExec,
@@ -73,6 +76,7 @@ impl Code {
             Code::CanonicalWritable => "canonical-writable",
             Code::CanonicalUnproven => "canonical-unproven",
             Code::CanonicalUnsigned => "canonical-unsigned",
+            Code::SoftwareKeys => "software-keys",
             Code::AccountPrivileged => "account-privileged",
             Code::AccountUnproven => "account-unproven",
             Code::PlainExec => "plain-exec",
@@ -96,6 +100,7 @@ impl Code {
                 Some(Accept::CanonicalWritable)
             }
             Code::CanonicalUnsigned => Some(Accept::CanonicalUnsigned),
+            Code::SoftwareKeys => Some(Accept::SoftwareKeys),
             Code::AccountPrivileged | Code::AccountUnproven => Some(Accept::AccountPrivileged),
             Code::PlainExec | Code::ForwardingOpen | Code::KeyUnproven => Some(Accept::PlainExec),
             Code::KeyNotDeclared | Code::KeyInOtherRole | Code::ForgeAdmin | Code::ForgeUnproven => None,
@@ -110,6 +115,9 @@ impl Code {
             Code::CanonicalUnsigned => {
                 "sign commits with a listed key, have changes of people, policy and fleet endorsed by a second person, \
                  or look at the commit and set [canonical] anchor to it"
+            }
+            Code::SoftwareKeys => {
+                "sign with security keys, or set require_touch in policy.toml, or accept software-keys in [trust]"
             }
             Code::AccountPrivileged | Code::AccountUnproven => {
                 "use an account of its own without sudo and privileged groups, as `enroll` prints it"
@@ -186,7 +194,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     fn trust(accept: &[Accept]) -> Trust {
-        Trust { approvers: "/etc/countersign/approvers".into(), accept: accept.to_vec() }
+        Trust { approvers: "/etc/countersign/approvers".into(), revoked: None, accept: accept.to_vec() }
     }
 
     const EVERYTHING: &[Accept] = &[

@@ -111,9 +111,9 @@ impl RawCommit {
         Ok(Self { tree, parents, message: message.to_owned(), signed })
     }
 
-    /// The texts after `key: ` of the lines of the message that begin so.
-    pub fn statements<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
-        self.message.lines().filter_map(move |line| line.strip_prefix(key)?.strip_prefix(": "))
+    /// What follows `start` in the lines of the message that begin with it. Only a newline ends a line.
+    pub fn statements<'a>(&'a self, start: &'a str) -> impl Iterator<Item = &'a str> {
+        self.message.split('\n').filter_map(move |line| line.strip_prefix(start))
     }
 }
 
@@ -223,9 +223,9 @@ mod tests {
 
     #[test]
     fn statements_are_whole_lines_of_the_message() {
-        let text = unsigned() + "Key: one\n Key: two\nOther Key: three\nKey:four\nKey: five\n";
+        let text = unsigned() + "Key: one\n Key: two\nOther Key: three\nKey:four\nKey: five\nKey: six\r\n";
         let commit = RawCommit::parse(text.as_bytes()).unwrap();
-        assert_eq!(commit.statements("Key").collect::<Vec<_>>(), ["one", "five"]);
+        assert_eq!(commit.statements("Key: ").collect::<Vec<_>>(), ["one", "five", "six\r"]);
     }
 
     proptest! {

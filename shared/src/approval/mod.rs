@@ -26,3 +26,6 @@ pub mod signed;
 pub mod sshsig;
 pub mod statement;
 pub mod tree;
+
+/// A public key. The one `ssh-key` in the graph is that of the SSH client.
+pub use ssh_key::public::KeyData;

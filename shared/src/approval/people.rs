@@ -79,17 +79,16 @@ impl People<'_> {
         if among(self.bots) {
             return Err(NotAPerson::Bot);
         }
-        match signer.touched {
-            None if self.require_touch => return Err(NotAPerson::Software),
-            Some(false) if self.require_touch => return Err(NotAPerson::NotTouched),
-            _ => {}
-        }
         let person = self.listed.person(signer, namespace, self.now).map_err(|unknown| match unknown {
             Unknown::NotListed => NotAPerson::NotListed,
             Unknown::NotInForce => NotAPerson::NotInForce,
             Unknown::TwoNames => NotAPerson::TwoNames,
         })?;
-        Ok(Approver { person, key: signer.key.clone() })
+        match signer.touched {
+            None if self.require_touch => Err(NotAPerson::Software),
+            Some(false) if self.require_touch => Err(NotAPerson::NotTouched),
+            _ => Ok(Approver { person, key: signer.key.clone() }),
+        }
     }
 }
 

@@ -4,11 +4,13 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a table says how many of its cases ran")]
 
 mod bundles;
+mod history_rules;
 mod keys;
 mod people;
 #[path = "../repositories/mod.rs"]
 mod repositories;
 mod sample;
+mod security_key;
 mod signatures;
 mod statements;
 

@@ -1,24 +1,26 @@
 //! Canonical's history, judged by who signed it.
 
 use super::NOW;
-use super::keys::{Keys, piped};
+use super::keys::{Keys, key_data, piped};
 use super::repositories::{commit, git, git_command, repository};
 use countersign_shared::approval::allowed_signers::AllowedSigners;
 use countersign_shared::approval::commit::RawCommit;
 use countersign_shared::approval::history::{Judgement, Refusal, Rules, judge};
+use countersign_shared::approval::people::NotAPerson;
 use countersign_shared::approval::sshsig::SshSignature;
 use countersign_shared::git::{CommitId, Mirror};
+use ssh_key::public::KeyData;
 use std::fs;
 use std::path::PathBuf;
 
 /// A repository whose commits people sign.
-struct Canonical {
-    keys: Keys,
-    path: PathBuf,
+pub(super) struct Canonical {
+    pub(super) keys: Keys,
+    pub(super) path: PathBuf,
 }
 
 impl Canonical {
-    fn new() -> (Self, CommitId) {
+    pub(super) fn new() -> (Self, CommitId) {
         let keys = Keys::new();
         let path = keys.path("canonical");
         fs::create_dir(&path).unwrap();
@@ -31,17 +33,17 @@ impl Canonical {
         (canonical, anchor)
     }
 
-    fn list(&self, people: &[&str]) -> String {
+    pub(super) fn list(&self, people: &[&str]) -> String {
         people.iter().map(|name| format!("{name}@example.org {}\n", self.keys.public(name))).collect()
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub(super) fn write(&self, name: &str, text: &str) {
         let file = self.path.join(name);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(file, text).unwrap();
     }
 
-    fn commit(&self, signer: Option<&str>, message: &str) -> CommitId {
+    pub(super) fn commit(&self, signer: Option<&str>, message: &str) -> CommitId {
         git(&self.path, &["add", "--all"]);
         let key = format!("user.signingkey={}", self.keys.path(signer.unwrap_or("none")).display());
         let sign = if signer.is_some() { "--gpg-sign" } else { "--no-gpg-sign" };
@@ -50,17 +52,17 @@ impl Canonical {
         self.tip()
     }
 
-    fn change(&self, file: &str, signer: Option<&str>) -> CommitId {
+    pub(super) fn change(&self, file: &str, signer: Option<&str>) -> CommitId {
         let text = format!("{file} {:?} after {}", signer, self.tip());
         self.write(file, &text);
         self.commit(signer, "Change")
     }
 
-    fn tip(&self) -> CommitId {
+    pub(super) fn tip(&self) -> CommitId {
         CommitId::parse(&git(&self.path, &["rev-parse", "HEAD"])).unwrap()
     }
 
-    fn raw(&self, bytes: &[u8]) -> CommitId {
+    pub(super) fn raw(&self, bytes: &[u8]) -> CommitId {
         let mut command = git_command(&self.path);
         command.args(["hash-object", "-w", "--literally", "-t", "commit", "--stdin"]);
         let id = piped(command, bytes).1;
@@ -69,10 +71,19 @@ impl Canonical {
         id
     }
 
-    fn judge_with(&self, anchor: CommitId, pinned: &[&str], bots: &[String]) -> Judgement {
+    fn judge_with(&self, anchor: CommitId, pinned: &[&str], bots: &[KeyData]) -> Judgement {
         let mirror = Mirror::open(&self.path.join(".git")).unwrap();
         let pinned = AllowedSigners::parse(&self.list(pinned)).unwrap();
-        judge(&mirror, self.tip(), &Rules { anchor, pinned: &pinned, bots, now: NOW }).unwrap()
+        let judged =
+            judge(&mirror, self.tip(), &Rules { anchor, pinned: &pinned, bots, revoked: &[], now: NOW }).unwrap();
+        match judged {
+            // The keys of these tests are in software.
+            Judgement::ByPeople { commits, untouched } => {
+                assert_eq!(untouched, (commits > 0).then(|| self.tip()));
+                Judgement::ByPeople { commits, untouched: None }
+            }
+            refused => refused,
+        }
     }
 
     fn judge(&self, anchor: CommitId) -> Judgement {
@@ -93,22 +104,22 @@ fn tree(canonical: &Canonical, commit: CommitId) -> String {
     git(&canonical.path, &["rev-parse", &format!("{commit}^{{tree}}")])
 }
 
-fn refused(commit: CommitId, why: Refusal) -> Judgement {
+pub(super) fn refused(commit: CommitId, why: Refusal) -> Judgement {
     Judgement::Refused { commit, why }
 }
 
 #[test]
 fn a_history_by_people_passes_and_the_first_other_commit_is_named() {
     let (canonical, anchor) = Canonical::new();
-    assert_eq!(canonical.judge(anchor), Judgement::ByPeople { commits: 0 });
+    assert_eq!(canonical.judge(anchor), Judgement::ByPeople { commits: 0, untouched: None });
     canonical.change("manifests/a.toml", Some("ada"));
     canonical.change("manifests/b.toml", Some("ben"));
-    assert_eq!(canonical.judge(anchor), Judgement::ByPeople { commits: 2 });
+    assert_eq!(canonical.judge(anchor), Judgement::ByPeople { commits: 2, untouched: None });
     let unsigned = canonical.change("manifests/a.toml", None);
     canonical.change("manifests/b.toml", Some("ben"));
     assert_eq!(canonical.judge(anchor), refused(unsigned, Refusal::Unsigned));
     // An anchor after it lets it pass: a person has moved the anchor.
-    assert_eq!(canonical.judge(unsigned), Judgement::ByPeople { commits: 1 });
+    assert_eq!(canonical.judge(unsigned), Judgement::ByPeople { commits: 1, untouched: None });
 }
 
 #[test]
@@ -116,11 +127,11 @@ fn a_signer_must_be_listed_by_the_parent_and_pinned_and_be_no_bot() {
     let (canonical, anchor) = Canonical::new();
     let by_ben = canonical.change("manifests/a.toml", Some("ben"));
     assert_eq!(canonical.judge_with(anchor, &["ada"], &[]), refused(by_ben, Refusal::NotPinned));
-    let bots = [canonical.keys.public("ben")];
-    assert_eq!(canonical.judge_with(anchor, &["ada", "ben"], &bots), refused(by_ben, Refusal::Bot));
+    let bots = [key_data(&canonical.keys.public("ben"))];
+    assert_eq!(canonical.judge_with(anchor, &["ada", "ben"], &bots), refused(by_ben, Refusal::Person(NotAPerson::Bot)));
     let by_bot = canonical.change("manifests/a.toml", Some("bot"));
     let pinned = ["ada", "ben", "bot"];
-    assert_eq!(canonical.judge_with(anchor, &pinned, &[]), refused(by_bot, Refusal::NotListed));
+    assert_eq!(canonical.judge_with(anchor, &pinned, &[]), refused(by_bot, Refusal::Person(NotAPerson::NotListed)));
 }
 
 #[test]
@@ -129,7 +140,7 @@ fn nobody_lets_themselves_in_by_the_commit_that_they_sign() {
     canonical.write("approvers", &canonical.list(&["ada", "ben", "bot"]));
     let entry = canonical.commit(Some("bot"), "Add the bot");
     let pinned = ["ada", "ben", "bot"];
-    assert_eq!(canonical.judge_with(anchor, &pinned, &[]), refused(entry, Refusal::NotListed));
+    assert_eq!(canonical.judge_with(anchor, &pinned, &[]), refused(entry, Refusal::Person(NotAPerson::NotListed)));
     // Judged by the tip's own file, it would have passed.
     let tips_own = AllowedSigners::parse(&canonical.list(&pinned)).unwrap();
     let raw = Mirror::open(&canonical.path.join(".git")).unwrap().raw_commit(entry).unwrap();
@@ -148,12 +159,12 @@ fn people_policy_and_fleet_need_two() {
             canonical.write(file, "changed");
         }
         let changed = canonical.commit(Some("ada"), "Change");
-        assert_eq!(canonical.judge(anchor), refused(changed, Refusal::OnePerson), "{file}");
+        assert_eq!(canonical.judge(anchor), refused(changed, Refusal::TooFew { found: 1, required: 2 }), "{file}");
         // The same person twice is one person.
         canonical.commit(Some("ada"), &format!("Again\n\nCountersign-Endorses: {changed}"));
-        assert_eq!(canonical.judge(anchor), refused(changed, Refusal::OnePerson), "{file}");
+        assert_eq!(canonical.judge(anchor), refused(changed, Refusal::TooFew { found: 1, required: 2 }), "{file}");
         canonical.commit(Some("ben"), &format!("Look at it\n\nCountersign-Endorses: {changed}"));
-        assert_eq!(canonical.judge(anchor), Judgement::ByPeople { commits: 3 }, "{file}");
+        assert_eq!(canonical.judge(anchor), Judgement::ByPeople { commits: 3, untouched: None }, "{file}");
     }
 }
 
@@ -168,7 +179,7 @@ fn a_person_can_vouch_for_an_unsigned_commit_but_only_by_its_full_id_and_signed(
     assert_eq!(canonical.judge(anchor), refused(also, Refusal::Unsigned));
     let text = format!("Look\n\nCountersign-Endorses: {unsigned}\nCountersign-Endorses: {also}");
     canonical.commit(Some("ben"), &text);
-    assert_eq!(canonical.judge(anchor), Judgement::ByPeople { commits: 4 });
+    assert_eq!(canonical.judge(anchor), Judgement::ByPeople { commits: 4, untouched: None });
     // Somebody who was let in later cannot vouch for what came before.
     let (canonical, anchor) = Canonical::new();
     let unsigned = canonical.change("manifests/a.toml", None);
@@ -218,7 +229,7 @@ fn what_git_itself_verifies_is_not_enough_and_what_we_accept_git_verifies() {
     let mut git_took = 0;
     for (name, bytes, accepted) in &cases {
         let id = canonical.raw(bytes.as_bytes());
-        let ours = canonical.judge(anchor) == Judgement::ByPeople { commits: 1 };
+        let ours = canonical.judge(anchor) == Judgement::ByPeople { commits: 1, untouched: None };
         assert_eq!(ours, *accepted, "{name}: {:?}", canonical.judge(anchor));
         let theirs = canonical.git_verifies(id);
         assert!(theirs || !ours, "{name}: accepted by us, refused by git");
@@ -241,7 +252,7 @@ fn a_bare_repository_of_unsigned_commits_is_refused_at_its_tip() {
     let pinned = AllowedSigners::parse(&people).unwrap();
     let anchor = CommitId::parse(&anchor).unwrap();
     let tip = CommitId::parse(&tip).unwrap();
-    let rules = Rules { anchor, pinned: &pinned, bots: &[], now: NOW };
+    let rules = Rules { anchor, pinned: &pinned, bots: &[], revoked: &[], now: NOW };
     let answer = judge(&Mirror::open(&path).unwrap(), tip, &rules).unwrap();
     assert_eq!(answer, refused(tip, Refusal::Unsigned));
 }
