@@ -6,6 +6,7 @@
 mod bundles;
 mod history_rules;
 mod keys;
+mod merges;
 mod people;
 #[path = "../repositories/mod.rs"]
 mod repositories;
