@@ -131,3 +131,49 @@ pub fn read_keys(text: &str) -> Result<Vec<KeyData>, usize> {
     }
     Ok(keys)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ssh_key::public::Ed25519PublicKey;
+
+    fn approver(name: &str, key: u8) -> Approver {
+        let key = KeyData::Ed25519(Ed25519PublicKey([key; 32]));
+        Approver { person: Person { principal: name.to_owned(), listed: key.clone() }, key }
+    }
+
+    #[test]
+    fn one_key_is_one_person_and_one_name_is_one_person_in_any_order() {
+        for (approvers, expected) in [
+            (vec![], vec![]),
+            (vec![("ada", 1)], vec!["ada"]),
+            (vec![("ben", 2), ("ada", 1)], vec!["ada", "ben"]),
+            (vec![("ada", 1), ("ada", 2)], vec!["ada"]),
+            (vec![("ada", 1), ("ben", 1)], vec!["ada"]),
+            (vec![("ada", 1), ("cat", 2), ("ada", 2)], vec!["ada"]),
+            // A chain of names and keys is one person, wherever one begins to count.
+            (vec![("ada", 1), ("ben", 1), ("ben", 2)], vec!["ada"]),
+            (vec![("ada", 1), ("ben", 2), ("ben", 1)], vec!["ada"]),
+            (vec![("dan", 4), ("ada", 1), ("ben", 2), ("ben", 3), ("cat", 3), ("cat", 1)], vec!["ada", "dan"]),
+        ] {
+            let mut approvers: Vec<_> = approvers.into_iter().map(|(name, key)| approver(name, key)).collect();
+            for _ in 0..approvers.len() + 1 {
+                assert_eq!(distinct(&approvers), expected, "{approvers:?}");
+                let by = approvers.len().min(1);
+                approvers.rotate_left(by);
+            }
+            approvers.reverse();
+            assert_eq!(distinct(&approvers), expected, "{approvers:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_keys_with_a_line_that_is_none_is_no_list() {
+        let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB";
+        let text = format!("# revoked\n\n{key} ada's old one\n  {key}\r\n");
+        assert_eq!(read_keys(&text).unwrap(), vec![approver("", 1).key; 2]);
+        assert_eq!(read_keys(&format!("{key}\nada {key}\n")), Err(2));
+        assert_eq!(read_keys("serial: 5\n"), Err(1));
+        assert_eq!(read_keys(""), Ok(Vec::new()));
+    }
+}

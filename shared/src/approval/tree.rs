@@ -96,11 +96,12 @@ pub struct Collision;
 pub fn object_id(kind: Kind, bytes: &[u8]) -> Result<String, Collision> {
     let mut object = format!("{} {}\0", kind.as_str(), bytes.len()).into_bytes();
     object.extend_from_slice(bytes);
-    let result = Sha1::try_digest(&object);
-    if result.has_collision() {
-        return Err(Collision);
-    }
-    Ok(hex(result.hash().as_slice()))
+    sha1(&object)
+}
+
+fn sha1(bytes: &[u8]) -> Result<String, Collision> {
+    let result = Sha1::try_digest(bytes);
+    if result.has_collision() { Err(Collision) } else { Ok(hex(result.hash().as_slice())) }
 }
 
 impl RawTree {
@@ -171,4 +172,150 @@ fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const EMPTY: [u8; ID] = [7; ID];
+
+    fn raw(entries: &[(&str, &str)]) -> Vec<u8> {
+        entries
+            .iter()
+            .flat_map(|(mode, name)| [mode.as_bytes(), b" ", name.as_bytes(), &[0], &EMPTY].concat())
+            .collect()
+    }
+
+    #[test]
+    fn ids_are_those_of_git() {
+        assert_eq!(object_id(Kind::Tree, b"").unwrap(), "4b825dc642cb6eb9a060e54bf8d69288fbee4904");
+        assert_eq!(object_id(Kind::Blob, b"").unwrap(), "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391");
+        assert_eq!(object_id(Kind::Blob, b"hello\n").unwrap(), "ce013625030ba8dba906f756967f9e9ca394464a");
+    }
+
+    /// The first 320 bytes of the two files of https://shattered.io, which have one SHA-1.
+    #[test]
+    fn the_published_collision_is_detected_on_both_sides() {
+        let bytes = |text: &str| -> Vec<u8> {
+            (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
+        };
+        let same = bytes(SAME);
+        for blocks in [ONE, OTHER] {
+            let file = [same.clone(), bytes(blocks)].concat();
+            assert_eq!(file.len(), 320);
+            assert_eq!(sha1(&file), Err(Collision));
+            assert_eq!(sha1(&[&file[..], b"and whatever follows"].concat()), Err(Collision));
+            // One bit less, and it is a text like others.
+            let mut harmless = file;
+            harmless[200] ^= 1;
+            assert!(sha1(&harmless).is_ok());
+        }
+    }
+
+    const SAME: &str = "\
+         255044462d312e330a25e2e3cfd30a0a0a312030206f626a0a3c3c2f57696474682032203020522f4865696768742033\
+         203020522f547970652034203020522f537562747970652035203020522f46696c7465722036203020522f436f6c6f72\
+         53706163652037203020522f4c656e6774682038203020522f42697473506572436f6d706f6e656e7420383e3e0a7374\
+         7265616d0affd8fffe00245348412d3120697320646561642121212121852fec092339759c39b1a1c63c4c97e1fffe01";
+    const ONE: &str = "\
+         7346dc9166b67e118f029ab621b2560ff9ca67cca8c7f85ba84c79030c2b3de218f86db3a90901d5df45c14f26fedfb3\
+         dc38e96ac22fe7bd728f0e45bce046d23c570feb141398bb552ef5a0a82be331fea48037b8b5d71f0e332edf93ac3500\
+         eb4ddc0decc1a864790c782c76215660dd309791d06bd0af3f98cda4bc4629b1";
+    const OTHER: &str = "\
+         7f46dc93a6b67e013b029aaa1db2560b45ca67d688c7f84b8c4c791fe02b3df614f86db1690901c56b45c1530afedfb7\
+         6038e972722fe7ad728f0e4904e046c230570fe9d41398abe12ef5bc942be33542a4802d98b5d70f2a332ec37fac3514\
+         e74ddc0f2cc1a874cd0c78305a21566461309789606bd0bf3f98cda8044629a1";
+
+    #[test]
+    fn a_tree_is_read_as_git_writes_it() {
+        let bytes = raw(&[
+            ("100644", "a-"),
+            ("40000", "a"),
+            ("100755", "a0"),
+            ("120000", "b"),
+            ("160000", "c"),
+            ("100644", "\u{e9}"),
+        ]);
+        let tree = RawTree::parse(&bytes).unwrap();
+        assert_eq!(tree.get("a").unwrap().mode, Mode::Directory);
+        assert_eq!(
+            tree.get("a0").unwrap(),
+            &Entry { mode: Mode::Executable, name: "a0".to_owned(), id: "07".repeat(20) }
+        );
+        assert_eq!(tree.get("none"), None);
+        assert_eq!(RawTree::parse(b"").unwrap(), RawTree::default());
+    }
+
+    #[test]
+    fn whatever_two_readers_could_read_differently_is_refused() {
+        let cut = |bytes: Vec<u8>, n: usize| bytes[..bytes.len() - n].to_vec();
+        let file = |name| raw(&[("100644", name)]);
+        for (bytes, expected) in [
+            (raw(&[("040000", "a")]), TreeError::Mode),
+            (raw(&[("100664", "a")]), TreeError::Mode),
+            (raw(&[("100600", "a")]), TreeError::Mode),
+            (raw(&[("0100644", "a")]), TreeError::Mode),
+            (raw(&[("", "a")]), TreeError::Mode),
+            (file(""), TreeError::Name),
+            (file("."), TreeError::Name),
+            (file(".."), TreeError::Name),
+            (file(".git"), TreeError::Name),
+            (file(".GIT"), TreeError::Name),
+            (file("a/b"), TreeError::Name),
+            (raw(&[("100644", "b"), ("100644", "a")]), TreeError::Order),
+            (raw(&[("100644", "a"), ("100644", "a")]), TreeError::Order),
+            (raw(&[("40000", "a"), ("100644", "a.b")]), TreeError::Order),
+            (raw(&[("100644", "a"), ("100644", "a.b"), ("40000", "a")]), TreeError::Order),
+            (cut(file("a"), 1), TreeError::Short),
+            (cut(file("a"), ID), TreeError::Short),
+            (cut(file("a"), ID + 1), TreeError::Short),
+            (b"100644".to_vec(), TreeError::Short),
+            (vec![b'x'; LONGEST + 1], TreeError::TooLong),
+        ] {
+            assert_eq!(RawTree::parse(&bytes), Err(expected), "{:?}", String::from_utf8_lossy(&bytes));
+        }
+        let not_utf8 = [&b"100644 \xff"[..], &[0], &EMPTY].concat();
+        assert_eq!(RawTree::parse(&not_utf8), Err(TreeError::Name));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_is_what_is_written(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(tree) = RawTree::parse(&bytes) {
+                prop_assert_eq!(write(&tree), bytes);
+            }
+        }
+
+        #[test]
+        fn names_in_any_order_are_read_in_one_only(names in proptest::collection::btree_set("[a-c.]{1,3}", 1..5)) {
+            let mut entries: Vec<Entry> = names
+                .into_iter()
+                .filter(|name| !matches!(name.as_str(), "." | ".."))
+                .map(|name| Entry { mode: Mode::File, name, id: "07".repeat(20) })
+                .collect();
+            let in_order = RawTree::parse(&write(&RawTree { entries: entries.clone() }));
+            prop_assert!(in_order.is_ok());
+            entries.reverse();
+            let reversed = RawTree::parse(&write(&RawTree { entries: entries.clone() }));
+            prop_assert_eq!(reversed.is_ok(), entries.len() < 2);
+        }
+    }
+
+    fn write(tree: &RawTree) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for entry in &tree.entries {
+            let mode = match entry.mode {
+                Mode::File => "100644",
+                Mode::Executable => "100755",
+                Mode::Symlink => "120000",
+                Mode::Submodule => "160000",
+                Mode::Directory => "40000",
+            };
+            bytes.extend_from_slice(format!("{mode} {}\0", entry.name).as_bytes());
+            bytes.extend((0..40).step_by(2).map(|i| u8::from_str_radix(&entry.id[i..i + 2], 16).unwrap()));
+        }
+        bytes
+    }
 }

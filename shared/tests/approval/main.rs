@@ -13,6 +13,7 @@ mod repositories;
 mod sample;
 mod security_key;
 mod signatures;
+mod signed;
 mod statements;
 
 /// 2026-11-20 12:00 UTC.
