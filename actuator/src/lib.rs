@@ -1,6 +1,18 @@
 //! The actuator: applies only what people have countersigned, exactly as approved. It links nothing of the observer.
 //!
-//! So far it can be stopped, and do nothing else: [`countersign_shared::halt`] is the first thing that is asked before each mutation, and it
-//! comes before everything that could mutate.
+//! It cannot decide: what may be applied is what listed people have signed and every gate lets pass. It cannot write
+//! canonical nor the proposals: it measures that its credentials are refused. The way of the data is [`gather`]
+//! (repositories, people, notary) → [`facts`] → [`gates`] → a verdict for each proposal.
+//! [`halt`] is the first thing that is asked before each mutation.
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test may stop at the first surprise"))]
+
+pub mod bounds;
+pub mod cli;
+pub mod config;
+pub mod facts;
+pub mod flow;
+pub mod gates;
+pub mod gather;
+pub mod stop;
 
 pub use countersign_shared::halt;

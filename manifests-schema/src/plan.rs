@@ -1,5 +1,6 @@
 //! `countersign/plan/1`: what each gate says of each merged proposal, and what became of it.
 
+use crate::report::Notice;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,16 @@ pub struct PlanDocument {
     pub schema: String,
     /// Sorted by runner, then id.
     pub proposals: Vec<PlannedProposal>,
+    /// What is accepted although it should not be; shouted in every answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trust: Vec<Notice>,
+    /// Older proposals that can no longer be applied and are not listed; name them to see them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left_out: usize,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// One proposal.

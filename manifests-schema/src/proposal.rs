@@ -72,6 +72,12 @@ pub struct Base {
     pub set_digest: String,
     /// RFC 3339 UTC seconds.
     pub observed_at: String,
+    /// sha256 of the configuration of repositories and dnf and of the version locks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configuration: Option<String>,
+    /// sha256 over the packages that the drift or the transaction names, with their headers and reasons.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub named: Option<String>,
 }
 
 /// One item of drift that the transaction removes.

@@ -9,7 +9,11 @@ use serde::{Deserialize, Serialize};
 #[serde(tag = "verb", rename_all = "lowercase", deny_unknown_fields)]
 pub enum WardenRequest {
     /// What the runner is, and by what the warden judges.
-    Inspect {},
+    Inspect {
+        /// Names of the packages that the manifest lists; the observation says what they need.
+        #[serde(default)]
+        listed: Vec<String>,
+    },
     /// Resolves, fetches and checks; changes nothing but the warden's own staging directory.
     Stage {
         /// The text of a [`crate::bundle::Bundle`] without a token.

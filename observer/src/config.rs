@@ -234,7 +234,7 @@ impl Config {
             for path in [&mut repository.ssh_key, &mut repository.known_hosts, &mut repository.signing_key] {
                 path.iter_mut().for_each(at);
             }
-            if is_relative_path(&repository.url) {
+            if countersign_shared::git::remote::is_relative_path(&repository.url) {
                 repository.url = base.join(&repository.url).to_string_lossy().into_owned();
             }
         }
@@ -268,12 +268,6 @@ impl Config {
     pub fn report_dir(&self) -> PathBuf {
         self.report_dir.clone().unwrap_or_else(|| self.state_dir.join("report"))
     }
-}
-
-/// Whether git would take the url for a path relative to the working directory (git-clone(1), "GIT URLS").
-fn is_relative_path(url: &str) -> bool {
-    let before_slash = url.split('/').next().unwrap_or("");
-    !url.starts_with('/') && !before_slash.contains(':')
 }
 
 #[cfg(test)]

@@ -29,4 +29,5 @@ pub mod signing_key;
 pub mod solver;
 #[cfg(feature = "ssh")]
 pub mod ssh;
+pub mod state_lock;
 pub mod terminal;

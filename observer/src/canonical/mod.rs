@@ -57,7 +57,7 @@ pub struct LoadedCanonical {
 pub fn fetch_and_load(source: &Source, seen: Option<CommitId>) -> Result<LoadedCanonical, CanonicalError> {
     let mirror = Mirror::open_or_create(&source.mirror)?;
     let tip = mirror.fetch(&source.remote, &source.branch)?;
-    refuse_rewritten(&mirror, tip, source.anchor, seen)?;
+    mirror.refuse_rewritten_since(tip, source.anchor, seen)?;
     load(&mirror, tip)
 }
 
@@ -91,35 +91,6 @@ fn fetch_named(mirror: &Mirror, remote: &Remote, name: &str) -> Result<CommitId,
                 other => other,
             })
         }
-        other => other,
-    }
-}
-
-/// The tip must descend from the anchor and from the tip of the last run.
-fn refuse_rewritten(
-    mirror: &Mirror,
-    tip: CommitId,
-    anchor: Option<CommitId>,
-    seen: Option<CommitId>,
-) -> Result<(), GitError> {
-    if let Some(anchor) = anchor {
-        mirror.refuse_rewritten(tip, anchor)?;
-    }
-    let Some(seen) = seen else {
-        return Ok(());
-    };
-    let refused = mirror.refuse_rewritten(tip, seen);
-    match (&refused, anchor) {
-        // An anchor that the old history did not have was put there by a person after the rewrite.
-        (Err(GitError::HistoryRewritten { .. }), Some(anchor)) if !had(mirror, seen, anchor)? => Ok(()),
-        _ => refused,
-    }
-}
-
-/// Whether the old history is known to hold the anchor, or is not known at all.
-fn had(mirror: &Mirror, seen: CommitId, anchor: CommitId) -> Result<bool, GitError> {
-    match mirror.is_descendant(seen, anchor) {
-        Err(GitError::NoCommit(_)) => Ok(true),
         other => other,
     }
 }

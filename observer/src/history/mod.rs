@@ -4,13 +4,12 @@
 //! by content: what did not change between two runs, or between two runners, is stored once.
 
 mod content;
-mod lock;
 mod observations;
 mod reports;
 mod retention;
 mod runs;
 
-pub use lock::{LockError, StateLock};
+pub use countersign_shared::state_lock::{LockError, StateLock};
 pub use observations::{Answer, Hint, Outcome, Stored};
 pub use reports::{Extras, Previous, TrendPoint};
 pub use runs::Run;

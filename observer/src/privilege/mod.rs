@@ -10,9 +10,10 @@ pub mod account;
 pub mod canonical;
 pub mod declared;
 pub mod forge;
-pub mod local;
 pub mod people;
 pub mod reach;
+
+pub use countersign_shared::git::local_access as local;
 
 use crate::config::{Accept, Trust};
 use countersign_manifests_schema::report::Notice;

@@ -91,6 +91,11 @@ impl SshSignature {
         text
     }
 
+    /// Whether a security key says that it was touched; `None` for keys in software. A claim until it is verified.
+    pub fn touched(&self) -> Option<bool> {
+        touched(self.0.signature())
+    }
+
     /// Verifies it over `message` and answers with who made it. Whether they may is asked of the allowed signers.
     pub fn verify(&self, namespace: &str, message: &[u8]) -> Result<Signer, SignatureError> {
         if self.0.namespace() != namespace {

@@ -125,6 +125,36 @@ impl Mirror {
         self.repository().graph_descendant_of(new.oid(), old.oid()).map_err(|e| self.failed(e))
     }
 
+    /// The tip must descend from the anchor and from the tip that was seen last. A person accepts a rewritten history
+    /// by moving `anchor` to a commit of it.
+    pub fn refuse_rewritten_since(
+        &self,
+        tip: CommitId,
+        anchor: Option<CommitId>,
+        seen: Option<CommitId>,
+    ) -> Result<(), GitError> {
+        if let Some(anchor) = anchor {
+            self.refuse_rewritten(tip, anchor)?;
+        }
+        let Some(seen) = seen else {
+            return Ok(());
+        };
+        let refused = self.refuse_rewritten(tip, seen);
+        match (&refused, anchor) {
+            // An anchor that the old history did not have was put there by a person after the rewrite.
+            (Err(GitError::HistoryRewritten { .. }), Some(anchor)) if !self.had(seen, anchor)? => Ok(()),
+            _ => refused,
+        }
+    }
+
+    /// Whether the old history is known to hold the anchor, or is not known at all.
+    fn had(&self, seen: CommitId, anchor: CommitId) -> Result<bool, GitError> {
+        match self.is_descendant(seen, anchor) {
+            Err(GitError::NoCommit(_)) => Ok(true),
+            other => other,
+        }
+    }
+
     /// Refuses a tip that does not descend from the last one seen.
     pub fn refuse_rewritten(&self, now: CommitId, seen: CommitId) -> Result<(), GitError> {
         if self.is_descendant(now, seen)? {

@@ -7,18 +7,24 @@
 
 pub mod error;
 pub mod history;
+pub mod local_access;
 pub mod mirror;
+pub mod object;
+pub mod proposals;
 #[cfg(feature = "push")]
 pub mod push;
 pub mod remote;
 pub mod snapshot;
 pub mod transport;
+pub mod writable;
 pub mod write_probe;
 
 pub use error::GitError;
 pub use history::{Commit, CommitId};
 pub use mirror::Mirror;
+pub use object::Entry;
+pub use proposals::ProposalRef;
 #[cfg(feature = "push")]
-pub use push::{ProposalRef, Pushed, Update};
+pub use push::{Pushed, Update};
 pub use remote::{Kind, Reference, Remote, RemoteUrl, SshAccess};
 pub use snapshot::{Limits, Snapshot, Wanted};

@@ -179,6 +179,12 @@ impl Remote {
     }
 }
 
+/// Whether git would take the url for a path relative to the working directory (git-clone(1), "GIT URLS").
+pub fn is_relative_path(url: &str) -> bool {
+    let before_slash = url.split('/').next().unwrap_or("");
+    !url.starts_with('/') && !before_slash.contains(':')
+}
+
 /// Refuses what `ssh -o` would split, unquote or expand (`%h`, `~`, `${VAR}`), see ssh_config(5).
 pub(super) fn plain_path(path: &Path) -> Result<&str, GitError> {
     path.to_str()

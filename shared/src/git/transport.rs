@@ -42,7 +42,6 @@ pub(super) enum Verb<'a> {
         to: &'a Reference,
     },
     /// `git fetch` of all branches of proposals; those that are gone are forgotten.
-    #[cfg(feature = "push")]
     FetchProposals,
     /// `git push` of branches of proposals, each only if it is where it is expected to be.
     #[cfg(feature = "push")]
@@ -56,9 +55,7 @@ impl Verb<'_> {
     /// Whether something changes on the other side.
     fn writes(self) -> bool {
         match self {
-            Verb::Fetch { .. } | Verb::ListRemote | Verb::RefusedPush { .. } => false,
-            #[cfg(feature = "push")]
-            Verb::FetchProposals => false,
+            Verb::Fetch { .. } | Verb::ListRemote | Verb::RefusedPush { .. } | Verb::FetchProposals => false,
             #[cfg(feature = "push")]
             Verb::PushProposals { .. } => true,
         }
@@ -77,7 +74,6 @@ impl Verb<'_> {
             ],
             Verb::ListRemote => &["ls-remote", "--heads"],
             Verb::RefusedPush { .. } => &["push", "--dry-run", "--no-verify", "--porcelain"],
-            #[cfg(feature = "push")]
             Verb::FetchProposals => &[
                 "fetch",
                 "--quiet",
@@ -106,7 +102,6 @@ impl Verb<'_> {
             Verb::Fetch { from, to } => argv.push(format!("+{from}:{to}")),
             Verb::ListRemote => {}
             Verb::RefusedPush { object, to } => argv.push(format!("{object}:{to}")),
-            #[cfg(feature = "push")]
             Verb::FetchProposals => {
                 argv.push("+refs/heads/proposals/*:refs/countersign/heads/proposals/*".to_owned());
             }
@@ -370,7 +365,7 @@ mod tests {
     #[cfg(feature = "push")]
     #[test]
     fn a_push_names_branches_of_proposals_with_what_it_expects_there_and_never_forces() {
-        use crate::git::push::{ProposalRef, Update};
+        use crate::git::{ProposalRef, Update};
         let id = |digit: &str| Some(crate::git::CommitId::parse(&digit.repeat(40)).unwrap());
         let update = |name: &str, expected, new| Update { branch: ProposalRef::runner(name).unwrap(), expected, new };
         let updates = [update("new", None, id("1")), update("moved", id("2"), id("3")), update("gone", id("4"), None)];

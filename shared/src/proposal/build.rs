@@ -1,6 +1,6 @@
 //! The proposal of one runner.
 
-use super::digest::base_digest;
+use super::digest::{base_digest, named_digest};
 use super::judge::{TEXT_MAX, counts};
 use super::remedy::ruling;
 use super::render::RENDERER;
@@ -82,6 +82,7 @@ pub fn build(situation: &Situation<'_>) -> Result<Sealed, Refusal> {
             .unwrap_or(Timestamp::MAX),
     )?;
     let (removals, downgrades) = counts(transaction);
+    let drift = claimed(situation);
     let proposal = Proposal {
         schema: PROPOSAL_SCHEMA.to_owned(),
         runner: situation.runner.to_owned(),
@@ -97,8 +98,10 @@ pub fn build(situation: &Situation<'_>) -> Result<Sealed, Refusal> {
             digest: base_digest(&packages.list, os.arch, situation.configuration),
             set_digest: set_digest(&packages.list),
             observed_at: seconds(Timestamp::from_second(situation.observation.at).unwrap_or(situation.now))?,
+            configuration: Some(situation.configuration.to_owned()),
+            named: Some(named_digest(&packages.list, &drift, transaction)),
         },
-        drift: claimed(situation),
+        drift,
         transaction: transaction.clone(),
         predicted: Predicted { set_digest: situation.justified.set_digest.clone() },
         way_back: way_back(situation)?,

@@ -1,8 +1,10 @@
 //! What a proposal is bound to on the machine. SPEC 5.
 
 use super::hex;
+use crate::nevra::Nevra;
 use crate::observation::{Observation, Package, Reason};
-use countersign_manifests_schema::transaction;
+use countersign_manifests_schema::proposal::ClaimedItem;
+use countersign_manifests_schema::transaction::{self, Transaction};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 
@@ -10,8 +12,20 @@ use std::collections::BTreeSet;
 /// `arch\n`, then `configuration\n`: the native arch, and the digest of the configuration of repositories and dnf and
 /// of the version locks.
 pub fn base_digest(packages: &[Package<'_>], arch: &str, configuration: &str) -> String {
+    let mut digest = lines_of(packages.iter());
+    digest.update(format!("{arch}\n{configuration}\n"));
+    hex(&digest.finalize())
+}
+
+/// sha256 over the same lines, of the packages alone whose names are in the drift or the transaction.
+pub fn named_digest(packages: &[Package<'_>], drift: &[ClaimedItem], transaction: &Transaction) -> String {
+    let changed = transaction.rpms.iter().filter_map(|change| Nevra::parse(&change.nevra).ok()).map(|nevra| nevra.name);
+    let named: BTreeSet<&str> = drift.iter().map(|item| item.package.as_str()).chain(changed).collect();
+    hex(&lines_of(packages.iter().filter(|package| named.contains(package.nevra.name))).finalize())
+}
+
+fn lines_of<'p>(packages: impl Iterator<Item = &'p Package<'p>>) -> Sha256 {
     let lines: BTreeSet<String> = packages
-        .iter()
         .map(|package| {
             let (name, evr, arch) = (package.nevra.name, package.nevra.evr, package.nevra.arch);
             let reason = reason(package.reason).as_str();
@@ -25,8 +39,7 @@ pub fn base_digest(packages: &[Package<'_>], arch: &str, configuration: &str) ->
     for line in lines {
         digest.update(line);
     }
-    digest.update(format!("{arch}\n{configuration}\n"));
-    hex(&digest.finalize())
+    digest
 }
 
 /// An observed reason in the words of dnf5.

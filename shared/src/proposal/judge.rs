@@ -39,6 +39,9 @@ pub(super) fn check(proposal: &Proposal) -> Checked {
     digits("base.digest", &proposal.base.digest, 64)?;
     digits("base.set_digest", &proposal.base.set_digest, 64)?;
     time("base.observed_at", &proposal.base.observed_at)?;
+    for (field, value) in [("base.configuration", &proposal.base.configuration), ("base.named", &proposal.base.named)] {
+        value.as_deref().map_or(Ok(()), |value| digits(field, value, 64))?;
+    }
     digits("predicted.set_digest", &proposal.predicted.set_digest, 64)?;
     drift(&proposal.drift)?;
     transaction(&proposal.transaction)?;

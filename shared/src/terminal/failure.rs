@@ -70,6 +70,12 @@ impl Failure {
         Failure { causes, ..Failure::new(code, error.to_string()) }
     }
 
+    /// The same failure under another code.
+    #[must_use]
+    pub fn code(self, code: impl Into<String>) -> Failure {
+        Failure { code: code.into(), ..self }
+    }
+
     /// What to do about it, in one sentence.
     #[must_use]
     pub fn hint(self, hint: impl Into<String>) -> Failure {

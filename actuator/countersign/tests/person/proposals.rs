@@ -81,7 +81,13 @@ impl Stage {
             renderer: RENDERER,
             observer: Observer { version: "0.1.0".to_owned() },
             canonical: CanonicalState { commit: self.tip("canonical", "main"), manifest_digest: effective.digest() },
-            base: Base { digest: "b".repeat(64), set_digest: "c".repeat(64), observed_at: time(-5_500) },
+            base: Base {
+                digest: "b".repeat(64),
+                set_digest: "c".repeat(64),
+                observed_at: time(-5_500),
+                configuration: None,
+                named: None,
+            },
             drift: vec![ClaimedItem {
                 code: "ahead".to_owned(),
                 package: "llvm".to_owned(),

@@ -46,7 +46,13 @@ fn sealed(runner: &str, package: &str) -> Sealed {
         renderer: RENDERER,
         observer: Observer { version: "0.1.0".to_owned() },
         canonical: CanonicalState { commit: "c".repeat(40), manifest_digest: digest("d") },
-        base: Base { digest: digest("b"), set_digest: digest("5"), observed_at: "2026-11-20T03:29:00Z".to_owned() },
+        base: Base {
+            digest: digest("b"),
+            set_digest: digest("5"),
+            observed_at: "2026-11-20T03:29:00Z".to_owned(),
+            configuration: None,
+            named: None,
+        },
         drift: vec![ClaimedItem {
             code: "unwanted".to_owned(),
             package: package.to_owned(),

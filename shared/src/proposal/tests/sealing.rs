@@ -21,7 +21,9 @@ fn the_same_situation_gives_the_same_bytes_and_they_read_back() {
     assert_eq!(one.bytes(), sealed().bytes());
     assert_eq!(Sealed::parse(one.bytes()).unwrap(), one);
     let text = std::str::from_utf8(one.bytes()).unwrap();
-    assert!(text.starts_with(r#"{"base":{"digest":""#) && text.ends_with("}\n") && text.matches('\n').count() == 1);
+    assert!(
+        text.starts_with(r#"{"base":{"configuration":""#) && text.ends_with("}\n") && text.matches('\n').count() == 1
+    );
     insta::assert_snapshot!(text);
 }
 

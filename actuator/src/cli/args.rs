@@ -1,0 +1,71 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Applies to a fleet of Fedora-family machines exactly what people have countersigned, and nothing else.
+#[derive(Debug, Parser)]
+#[command(name = "countersign-actuator", version, after_help = countersign_shared::exit::help_text())]
+#[command(max_term_width = 100, disable_help_subcommand = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// Configuration file
+    #[arg(long, global = true, value_name = "FILE", default_value = crate::config::DEFAULT_PATH)]
+    pub config: PathBuf,
+    /// Print exactly one JSON document on stdout
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Log more to stderr; twice for all of it (RUST_LOG wins)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Format of the log
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Format of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Say where things stand by what was fetched last: halts, duty, budgets, what was started and how it ended
+    Status,
+    /// Ask every gate about every merged proposal; nothing is changed
+    Plan(Plan),
+    /// Stop every new mutation, here and at the notary; never an undo
+    Halt(Halt),
+    /// List what was applied, by whom it was approved, and how it ended
+    Review(Review),
+}
+
+/// Options of `plan`.
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// Only these proposals, merged or not: the sha256 or the beginning of it
+    #[arg(value_name = "ID")]
+    pub ids: Vec<String>,
+}
+
+/// Options of `halt`.
+#[derive(Debug, Args)]
+pub struct Halt {
+    /// Why, for whoever finds it
+    pub reason: String,
+}
+
+/// Options of `review`.
+#[derive(Debug, Args)]
+pub struct Review {
+    /// How far back: a length such as 7d, or a time such as 2026-11-20 or 2026-11-20T03:30:00Z
+    #[arg(long, value_name = "D")]
+    pub since: String,
+}

@@ -1,0 +1,303 @@
+//! `actuator.toml`: what the person who runs the actuator decided. Nothing in it can approve anything.
+
+use crate::stop::Stop;
+use countersign_shared::diagnostic::{Severity, Source};
+use countersign_shared::duration::Span;
+use countersign_shared::exit::Outcome;
+use countersign_shared::terminal::Failure;
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// Where the configuration is unless `--config` says otherwise.
+pub const DEFAULT_PATH: &str = "/etc/countersign/actuator.toml";
+
+/// The whole file, with paths made absolute.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Mirrors, the ledger, what was seen last, the halt.
+    #[serde(default = "default_state_dir")]
+    pub state_dir: PathBuf,
+    /// The specification.
+    pub canonical: Repository,
+    /// The repository in which people merge proposals.
+    pub proposed: Repository,
+    /// How wardens are reached.
+    pub ssh: Ssh,
+    /// What is taken on trust.
+    pub trust: Trust,
+    /// Who gives tokens.
+    pub notary: Notary,
+    /// What was done.
+    pub ledger: Ledger,
+    /// By what wardens are known.
+    #[serde(default)]
+    pub warden: Warden,
+    /// The files that decide over all this, this one first; whoever can write them decides.
+    #[serde(skip)]
+    pub file: PathBuf,
+}
+
+/// A git repository and how it is read.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Repository {
+    /// Anything git accepts.
+    pub url: String,
+    /// The branch that counts.
+    #[serde(default = "default_branch")]
+    pub branch: String,
+    /// Private key for `ssh`; git's own way without one.
+    pub ssh_key: Option<PathBuf>,
+    /// Host keys for `ssh`; required for an ssh url.
+    pub known_hosts: Option<PathBuf>,
+    /// The commit from which on history is judged.
+    pub anchor: Option<String>,
+}
+
+/// How wardens are reached.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ssh {
+    /// Private key file.
+    pub key: Option<PathBuf>,
+    /// Use the agent at `SSH_AUTH_SOCK` instead.
+    pub agent: bool,
+    /// User certificate beside the key.
+    pub certificate: Option<PathBuf>,
+    /// Host keys for runners that have none in `fleet.toml`.
+    pub known_hosts: Option<PathBuf>,
+    /// Handshakes in flight per address or bastion.
+    pub per_server: usize,
+    /// For the connection and the handshake, each.
+    pub connect_timeout: Span,
+    /// For one answer of a warden that changes nothing.
+    pub run_timeout: Span,
+}
+
+impl Default for Ssh {
+    fn default() -> Self {
+        Self {
+            key: None,
+            agent: false,
+            certificate: None,
+            known_hosts: None,
+            per_server: 8,
+            connect_timeout: Span::from_secs(10),
+            run_timeout: Span::from_secs(60),
+        }
+    }
+}
+
+/// What is taken on trust.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trust {
+    /// Pinned local copy of canonical's `approvers`.
+    pub approvers: PathBuf,
+    /// Public keys that no longer count, one per line, as `ssh-keygen -Y verify -r` takes.
+    pub revoked: Option<PathBuf>,
+    /// Violated proofs that are let pass, and shout in every answer.
+    #[serde(default)]
+    pub accept: Vec<Accept>,
+}
+
+impl Trust {
+    /// Whether this violation is let pass.
+    pub fn accepts(&self, what: Accept) -> bool {
+        self.accept.contains(&what)
+    }
+}
+
+/// A proof whose violation can be let pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Accept {
+    /// Canonical's history is not all signed by people.
+    CanonicalUnsigned,
+    /// The credential for canonical can push.
+    CanonicalWritable,
+    /// The credential for proposed can push.
+    ProposedWritable,
+    /// The key gets more than the warden.
+    PlainExec,
+    /// The account on a runner could change it.
+    AccountPrivileged,
+    /// Approvals by keys that ask for no touch.
+    SoftwareKeys,
+}
+
+/// Who gives tokens.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Notary {
+    /// Its unix socket.
+    pub socket: PathBuf,
+}
+
+/// What was done.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ledger {
+    /// The private key that signs its entries: ed25519, OpenSSH's format.
+    pub signing_key: PathBuf,
+    /// A git repository that keeps a copy.
+    pub mirror: Option<String>,
+}
+
+/// By what wardens are known: sha256 digests, 64 hex digits each. An empty list fits nothing.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Warden {
+    /// Of the binary.
+    pub binary: Vec<String>,
+    /// Of the file of approvers; without it, that of `[trust] approvers`.
+    pub approvers: Vec<String>,
+    /// Of warden.toml.
+    pub policy: Vec<String>,
+    /// Of the notary's public key file.
+    pub notary_key: Vec<String>,
+}
+
+fn default_state_dir() -> PathBuf {
+    "/var/lib/countersign-actuator".into()
+}
+
+fn default_branch() -> String {
+    "main".to_owned()
+}
+
+impl Config {
+    /// Reads and checks the file; relative paths are relative to it.
+    pub fn load(path: &Path) -> Result<Self, Stop> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let failure = Failure::new("config", format!("cannot read {}", path.display()));
+            Stop::new(Outcome::Invalid, failure.because(error.to_string()).hint("--config names another file"))
+        })?;
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Self::parse(&text, &absolute)
+    }
+
+    /// Parses the text of the file at `path`, which is absolute.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, Stop> {
+        let shown = path.to_string_lossy();
+        let source = Source::new(&shown, text);
+        let at = |span: std::ops::Range<usize>, message: String| {
+            let hint = Some("man countersign-actuator lists every key".to_owned());
+            let diagnostic = source.diagnostic(Severity::Error, span, message, hint);
+            Stop::new(Outcome::Invalid, Failure::from(&diagnostic).code("config"))
+        };
+        let mut config: Config =
+            toml::from_str(text).map_err(|error| at(error.span().unwrap_or(0..0), error.message().to_owned()))?;
+        config.resolve(path);
+        match config.problem() {
+            None => Ok(config),
+            Some((table, message)) => {
+                let start = text.find(table).unwrap_or(0);
+                Err(at(start..start + table.len(), message.to_owned()))
+            }
+        }
+    }
+
+    fn resolve(&mut self, path: &Path) {
+        let base = path.parent().unwrap_or(Path::new("/")).to_owned();
+        path.clone_into(&mut self.file);
+        let at = |path: &mut PathBuf| *path = base.join(&*path);
+        at(&mut self.state_dir);
+        for repository in [&mut self.canonical, &mut self.proposed] {
+            for path in [&mut repository.ssh_key, &mut repository.known_hosts] {
+                path.iter_mut().for_each(at);
+            }
+            if countersign_shared::git::remote::is_relative_path(&repository.url) {
+                repository.url = base.join(&repository.url).to_string_lossy().into_owned();
+            }
+        }
+        for path in [&mut self.ssh.key, &mut self.ssh.certificate, &mut self.ssh.known_hosts, &mut self.trust.revoked] {
+            path.iter_mut().for_each(at);
+        }
+        for path in [&mut self.trust.approvers, &mut self.notary.socket, &mut self.ledger.signing_key] {
+            at(path);
+        }
+    }
+
+    /// What cannot be meant, and the table that it is in.
+    fn problem(&self) -> Option<(&'static str, &'static str)> {
+        let hex = |text: &String| text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let warden = &self.warden;
+        let digests = [&warden.binary, &warden.approvers, &warden.policy, &warden.notary_key];
+        [
+            (self.ssh.key.is_some() == self.ssh.agent, "[ssh]", "[ssh] needs either `key = \"…\"` or `agent = true`"),
+            (
+                self.ssh.certificate.is_some() && self.ssh.key.is_none(),
+                "[ssh]",
+                "[ssh] certificate needs a key beside it",
+            ),
+            (!(1..=1024).contains(&self.ssh.per_server), "[ssh]", "[ssh] per_server must be from 1 to 1024"),
+            (self.ssh.connect_timeout.as_secs() == 0, "[ssh]", "[ssh] connect_timeout must be at least 1s"),
+            (self.ssh.run_timeout.as_secs() == 0, "[ssh]", "[ssh] run_timeout must be at least 1s"),
+            (
+                !digests.into_iter().flatten().all(hex),
+                "[warden]",
+                "[warden] takes sha256 digests: 64 lower-case hex digits each",
+            ),
+        ]
+        .into_iter()
+        .find_map(|(wrong, table, message)| wrong.then_some((table, message)))
+    }
+
+    /// The local halt.
+    pub fn halt_file(&self) -> PathBuf {
+        self.state_dir.join("HALT")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINIMAL: &str = "[canonical]\nurl = \"canonical.git\"\n[proposed]\nurl = \"/srv/proposed.git\"\n[ssh]\nkey = \"keys/act\"\n\
+        [trust]\napprovers = \"approvers\"\n[notary]\nsocket = \"/run/countersign/notary.sock\"\n[ledger]\nsigning_key = \"keys/ledger\"\n";
+
+    fn parse(text: &str) -> Result<Config, Stop> {
+        Config::parse(text, Path::new("/etc/countersign/actuator.toml"))
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_file_and_urls_with_a_host_are_left_alone() {
+        let config = parse(MINIMAL).unwrap();
+        assert_eq!(config.canonical.url, "/etc/countersign/canonical.git");
+        assert_eq!(config.proposed.url, "/srv/proposed.git");
+        assert_eq!(config.ssh.key.as_deref(), Some(Path::new("/etc/countersign/keys/act")));
+        assert_eq!(config.trust.approvers, Path::new("/etc/countersign/approvers"));
+        assert_eq!(config.ledger.signing_key, Path::new("/etc/countersign/keys/ledger"));
+        assert_eq!(config.halt_file(), Path::new("/var/lib/countersign-actuator/HALT"));
+        let config = parse(&MINIMAL.replace("canonical.git", "git@forge.example:ops/canonical.git")).unwrap();
+        assert_eq!(config.canonical.url, "git@forge.example:ops/canonical.git");
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_with_its_place() {
+        for (from, to, word) in [
+            ("key = \"keys/act\"", "kee = \"keys/act\"", "unknown field"),
+            ("key = \"keys/act\"", "agent = false", "either"),
+            ("key = \"keys/act\"", "key = \"k\"\nagent = true", "either"),
+            ("key = \"keys/act\"", "key = \"k\"\nper_server = 0", "per_server"),
+            ("key = \"keys/act\"", "key = \"k\"\nrun_timeout = \"0s\"", "run_timeout"),
+            ("key = \"keys/act\"", "key = \"k\"\nrun_timeout = \"1 h\"", "not a length of time"),
+            ("approvers =", "accept = [\"everything\"]\napprovers =", "unknown variant"),
+            ("[notary]\nsocket = \"/run/countersign/notary.sock\"\n", "", "missing field `notary`"),
+            ("[ledger]", "[warden]\nbinary = [\"AB\"]\n[ledger]", "sha256"),
+            ("[canonical]", "[canonical", "expected"),
+        ] {
+            let text = MINIMAL.replace(from, to);
+            assert_ne!(text, MINIMAL, "the table must change something: {from}");
+            let stop = parse(&text).unwrap_err();
+            assert_eq!((stop.outcome, stop.failures.len()), (Outcome::Invalid, 1));
+            let document = stop.failures[0].document();
+            assert_eq!(document.code, "config");
+            assert!(document.message.contains(word), "{to}: {}", document.message);
+            let at = document.at.unwrap();
+            assert!(at.starts_with("/etc/countersign/actuator.toml"), "{at}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What the notary knows: halts, leases, budgets, what was burned. What it cannot be asked is not known, and what is not
+//! known lets nothing pass.
+
+use super::people::Lists;
+use crate::facts::{Duty, Tally};
+use countersign_manifests_schema::notary::{NotaryAnswer, NotaryRequest, NotaryState};
+use countersign_shared::approval::signed::{SignedRefusal, open_lease};
+use countersign_shared::notary;
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::path::Path;
+use std::time::Duration;
+
+/// For one answer.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What it said.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) halted: Result<Option<String>, String>,
+    pub(super) leases: Result<Vec<Duty>, String>,
+    /// Why leases that it holds do not count here.
+    pub(super) void: Vec<String>,
+    pub(super) tally: Result<Tally, String>,
+    /// Proposals that were ever burned.
+    pub(super) started: Result<BTreeSet<String>, String>,
+}
+
+/// Asks it.
+pub(super) fn ask(socket: &Path, lists: &Lists) -> Asked {
+    match state(socket) {
+        Ok(state) => heard(&state, lists),
+        Err(why) => Asked {
+            halted: Err(why.clone()),
+            leases: Err(why.clone()),
+            void: Vec::new(),
+            tally: Err(why.clone()),
+            started: Err(why),
+        },
+    }
+}
+
+/// Its state, or one sentence.
+pub(crate) fn state(socket: &Path) -> Result<NotaryState, String> {
+    match notary::ask(socket, &NotaryRequest::State {}, TIMEOUT) {
+        Ok(NotaryAnswer::State(state)) => Ok(state),
+        Ok(NotaryAnswer::Refused { code, message }) => Err(format!("{message} ({code})")),
+        Ok(_) => Err("it answered something else".to_owned()),
+        Err(error) => Err(chain(&error)),
+    }
+}
+
+/// An error and its causes in one sentence.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+fn heard(state: &NotaryState, lists: &Lists) -> Asked {
+    let (mut leases, mut void) = (Vec::new(), Vec::new());
+    for held in &state.leases {
+        // The notary has judged it by its own list; we judge it by ours.
+        let opened = lists.both(|people| Ok::<_, Judged>(open_lease(&held.lease, people)?.1));
+        let lease = serde_json::from_str::<countersign_manifests_schema::lease::Lease>(&held.lease.text);
+        match (opened, lease) {
+            (Ok(approver), Ok(lease)) => leases.push(Duty {
+                by: approver.person.principal,
+                proposals: lease.proposals.into_iter().collect(),
+                expires: lease.expires.parse::<Timestamp>().map_or(0, Timestamp::as_second),
+                left: lease.max.saturating_sub(held.drawn),
+            }),
+            (Err(Judged(why)), _) => void.push(why),
+            (_, Err(error)) => void.push(error.to_string()),
+        }
+    }
+    Asked {
+        halted: Ok(state.halted.clone()),
+        leases: Ok(leases),
+        void,
+        tally: Ok(Tally { tripped: state.tripped.iter().cloned().collect(), today: state.tokens_today, run: 0 }),
+        started: Ok(state.burned.iter().chain(&state.under_way).cloned().collect()),
+    }
+}
+
+/// Why a lease does not count.
+struct Judged(String);
+
+impl From<SignedRefusal> for Judged {
+    fn from(error: SignedRefusal) -> Self {
+        Self(chain(&error))
+    }
+}
+
+impl From<countersign_shared::approval::people::NotAPerson> for Judged {
+    fn from(error: countersign_shared::approval::people::NotAPerson) -> Self {
+        Self(chain(&error))
+    }
+}
