@@ -90,6 +90,23 @@ fn what_is_shared_reads_git_and_ssh_only_where_a_program_asks_for_it() {
 }
 
 #[test]
+fn the_warden_links_no_network_no_git_and_nothing_that_decides() {
+    let forbidden = [
+        "tokio",
+        "russh",
+        "git2",
+        "reqwest",
+        "rusqlite",
+        "countersign-actuator",
+        "countersign-notary",
+        "countersign-observer",
+        "countersign-integration",
+    ];
+    assert_eq!(linked("countersign-warden", &forbidden), Vec::<String>::new());
+    assert_eq!(linked("countersign-warden", SECOND_CRYPTO_PROVIDERS), Vec::<String>::new());
+}
+
+#[test]
 fn there_is_one_crypto_provider_and_one_ssh_key() {
     for package in ["countersign-observer", "countersign-actuator"] {
         assert_eq!(linked(package, SECOND_CRYPTO_PROVIDERS), Vec::<String>::new(), "{package}");

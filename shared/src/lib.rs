@@ -31,3 +31,4 @@ pub mod solver;
 pub mod ssh;
 pub mod state_lock;
 pub mod terminal;
+pub mod warden;

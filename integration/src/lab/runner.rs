@@ -206,6 +206,21 @@ impl Runner {
         output(self.inside()?.args(["sh", "-c", script]))
     }
 
+    /// The same with these bytes as its stdin.
+    ///
+    /// # Errors
+    /// The runner is down, or the shell cannot be started.
+    pub fn try_sh_with(&self, script: &str, input: &[u8]) -> Result<Output> {
+        let mut command = self.inside()?;
+        command.args(["sh", "-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().context("cannot start nsenter")?;
+        let mut pipe = child.stdin.take().context("no pipe to the runner")?;
+        // A program that has seen enough does not read to the end.
+        let _ = pipe.write_all(input);
+        drop(pipe);
+        Ok(child.wait_with_output()?)
+    }
+
     /// Starts shell text as root and does not wait for it.
     ///
     /// # Errors

@@ -43,7 +43,7 @@ fn lines_of<'p>(packages: impl Iterator<Item = &'p Package<'p>>) -> Sha256 {
 }
 
 /// An observed reason in the words of dnf5.
-pub(super) fn reason(reason: Reason) -> transaction::Reason {
+pub fn reason(reason: Reason) -> transaction::Reason {
     match reason {
         Reason::User => transaction::Reason::User,
         Reason::Group => transaction::Reason::Group,

@@ -26,7 +26,7 @@ mod tests;
 
 pub use build::{Refusal, Situation, build};
 pub use class::class_digest;
-pub use digest::{base_digest, configuration_digest, named_digest};
+pub use digest::{base_digest, configuration_digest, named_digest, reason as installed_reason};
 pub use justify::{Justified, justify};
 pub use keep::is_worth_keeping;
 pub use predict::{Inconsistent, Predicted};

@@ -1,0 +1,297 @@
+//! Undo: back to the exact former set, by the inverse transaction from the files fetched before; where that does not do,
+//! by the snapshot, filtered. Never stopped by a halt, by the policy, or by what dnf excludes.
+
+use crate::children;
+use crate::clock;
+use crate::dnf::{Dnf, Move, Records, Way};
+use crate::faults::{Step, at};
+use crate::journal::Journal;
+use crate::observe;
+use crate::refused::Refused;
+use crate::run::Program;
+use crate::set::{self, Instance};
+use crate::settle;
+use crate::snapshot;
+use crate::staged::{CURRENT, Contents, PackageFile};
+use crate::store::{Lock, Store};
+use countersign_manifests_schema::transaction::{Action, SYSTEM_REPO};
+use countersign_manifests_schema::warden::{Application, Stage};
+use countersign_shared::nevra::Nevra;
+use std::path::Path;
+use std::time::Duration;
+
+/// Times that the inverse transaction is tried; each starts from what is there then.
+const TRIES: u32 = 3;
+/// Times that the machine is looked at before it counts as unreadable, and the pause between them.
+const LOOKS: u32 = 12;
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// Takes the application under way back. `why` is told to people. An error means that not even that could be written.
+pub(crate) fn undo(store: &Store, lock: &Lock, why: &str, mut records: Records) -> Result<Application, Refused> {
+    children::end();
+    let (journal, contents) = Journal::load(store)?;
+    let outcome = restore(&contents, &journal, store, lock, &mut records);
+    if let Some(program) = &journal.undrain {
+        let home = store.path(CURRENT);
+        let ran = Program::new(&program.to_string_lossy(), &home).limit(Duration::from_secs(1800)).run();
+        records.extend(ran.ok().map(|ran| ran.record));
+    }
+    let (stage, detail) = match &outcome {
+        Ok(_) => (Stage::Undone, why.to_owned()),
+        Err(left) => (Stage::Failed, format!("{why}; and the former state could not be reached: {left}")),
+    };
+    at(Step::UndoJudged);
+    let application = settle::write(store, |application| {
+        application.stage = stage;
+        application.after = outcome.as_ref().ok().cloned().or(None);
+        application.detail = Some(Refused::new("", &detail).message);
+        application.commands.extend(records.iter().cloned());
+    })?;
+    at(Step::UndoWritten);
+    // What could not be taken back is left for people, with the packages that they need.
+    if stage == Stage::Undone {
+        let _ = store.remove(CURRENT);
+    }
+    Ok(application)
+}
+
+/// The digest of the set when it is the former one again.
+fn restore(
+    contents: &Contents,
+    journal: &Journal,
+    store: &Store,
+    lock: &Lock,
+    records: &mut Records,
+) -> Result<String, String> {
+    let home = store.path(CURRENT);
+    let mut left = String::new();
+    for number in 0..TRIES {
+        let seen = look()?;
+        if set::differences(&contents.former, &seen).is_empty() {
+            return Ok(contents.before.clone());
+        }
+        let planned = inverse(contents, &seen, &home);
+        at(Step::UndoPlanned);
+        left = match planned {
+            Err(why) => why,
+            Ok((moves, signed)) => {
+                let directory = store.fresh(&format!("{CURRENT}/undo-{number}")).map_err(|error| error.to_string())?;
+                let dnf = Dnf { generation: contents.generation(), home: &home };
+                match dnf.replay(&moves, Way::Back { signed }, &directory, lock) {
+                    Ok(ran) => {
+                        records.push(ran.record.clone());
+                        ran.words()
+                    }
+                    Err(error) => error.to_string(),
+                }
+            }
+        };
+        at(Step::UndoReplayed);
+        children::end();
+    }
+    let mut seen = look()?;
+    if !set::differences(&contents.former, &seen).is_empty()
+        && let Some(number) = journal.snapshot
+    {
+        match snapshot::undo(&home, number, &store.path("")) {
+            Ok(ran) => records.extend(ran.into_iter().map(|ran| ran.record)),
+            Err(error) => left = format!("{left}; and the snapshot: {error}"),
+        }
+        seen = look()?;
+    }
+    match set::differences(&contents.former, &seen) {
+        same if same.is_empty() => Ok(contents.before.clone()),
+        differences => Err(format!("{} ({left})", set::sentence(&differences))),
+    }
+}
+
+/// The set as it is now, however long dnf is at work for somebody else.
+fn look() -> Result<Vec<Instance>, String> {
+    let mut last = String::new();
+    for number in 0..LOOKS {
+        if number > 0 {
+            std::thread::sleep(PAUSE);
+        }
+        let record = match observe::record() {
+            Ok(record) => record,
+            Err(failure) => {
+                last = failure.message;
+                continue;
+            }
+        };
+        match observe::whole(&record, clock::now()) {
+            Ok(seen) => match seen.packages.seen() {
+                Some(packages) => return Ok(set::of(&packages.list)),
+                None => last = "no packages".to_owned(),
+            },
+            Err(refused) => last = refused.message,
+        }
+    }
+    Err(format!("the machine cannot be read: {last}"))
+}
+
+/// What leads from what is there to what was there, and whether every file for it is signed.
+fn inverse(contents: &Contents, seen: &[Instance], home: &Path) -> Result<(Vec<Move>, bool), String> {
+    let same = |one: &&Instance, set: &[Instance]| {
+        set.iter().any(|other| other.nevra == one.nevra && other.header == one.header)
+    };
+    let missing: Vec<&Instance> = contents.former.iter().filter(|one| !same(one, seen)).collect();
+    let extra: Vec<&Instance> = seen.iter().filter(|one| !same(one, &contents.former)).collect();
+    let mut moves = Vec::new();
+    let mut signed = true;
+    for instance in &missing {
+        let file = contents
+            .outgoing
+            .iter()
+            .find(|file| file.nevra == instance.nevra && file.header == instance.header)
+            .ok_or_else(|| format!("{} was not fetched", instance.nevra))?;
+        signed &= file.signed;
+        moves.push(comes(instance, action(instance, &extra), file, home));
+    }
+    for instance in &extra {
+        let replaced = missing.iter().any(|back| replaces(back, instance));
+        moves.push(Move {
+            nevra: instance.nevra.clone(),
+            action: if replaced { Action::Replaced } else { Action::Remove },
+            reason: instance.reason,
+            repo_id: SYSTEM_REPO.to_owned(),
+            file: None,
+        });
+    }
+    // Reasons last: they are of packages that stay.
+    for instance in contents.former.iter().filter(|one| same(one, seen)) {
+        let now = seen.iter().find(|other| other.nevra == instance.nevra);
+        if now.is_some_and(|now| now.reason != instance.reason) {
+            moves.push(Move {
+                nevra: instance.nevra.clone(),
+                action: Action::ReasonChange,
+                reason: instance.reason,
+                repo_id: SYSTEM_REPO.to_owned(),
+                file: None,
+            });
+        }
+    }
+    Ok((moves, signed))
+}
+
+fn comes(instance: &Instance, action: Action, file: &PackageFile, home: &Path) -> Move {
+    Move {
+        nevra: instance.nevra.clone(),
+        action,
+        reason: instance.reason,
+        repo_id: "countersign".to_owned(),
+        file: Some(home.join(&file.file).to_string_lossy().into_owned()),
+    }
+}
+
+/// How a package that was there comes back: in the place of what is there now, or beside it.
+fn action(back: &Instance, extra: &[&Instance]) -> Action {
+    let Some(now) = extra.iter().find(|now| replaces(back, now)) else { return Action::Install };
+    match (Nevra::parse(&back.nevra), Nevra::parse(&now.nevra)) {
+        (Ok(back), Ok(now)) => match back.evr.cmp_rpm(&now.evr) {
+            std::cmp::Ordering::Less => Action::Downgrade,
+            std::cmp::Ordering::Equal => Action::Reinstall,
+            std::cmp::Ordering::Greater => Action::Upgrade,
+        },
+        _ => Action::Install,
+    }
+}
+
+/// The same name and arch, and not one of those that stand beside one another.
+fn replaces(back: &Instance, now: &Instance) -> bool {
+    !back.install_only && !now.install_only && back.name_arch().is_some() && back.name_arch() == now.name_arch()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use countersign_manifests_schema::proposal::WayBackKind;
+    use countersign_manifests_schema::transaction::{Reason, Transaction};
+
+    fn instance(nevra: &str, header: &str) -> Instance {
+        Instance { nevra: nevra.to_owned(), header: header.to_owned(), reason: Reason::User, install_only: false }
+    }
+
+    fn contents(former: &[Instance], outgoing: &[(&str, &str)]) -> Contents {
+        let file = |(nevra, header): &(&str, &str)| PackageFile {
+            nevra: (*nevra).to_owned(),
+            file: format!("outgoing/{nevra}.rpm"),
+            sha256: String::new(),
+            header: (*header).to_owned(),
+            signed: *header != "unsigned",
+        };
+        Contents {
+            proposal: String::new(),
+            created: String::new(),
+            transaction: Transaction::default(),
+            way_back: WayBackKind::Packages,
+            base: String::new(),
+            former: former.to_vec(),
+            before: String::new(),
+            wanted: Vec::new(),
+            after: String::new(),
+            incoming: Vec::new(),
+            outgoing: outgoing.iter().map(file).collect(),
+        }
+    }
+
+    fn plan(former: &[Instance], outgoing: &[(&str, &str)], seen: &[Instance]) -> Result<Vec<String>, String> {
+        let (moves, signed) = inverse(&contents(former, outgoing), seen, Path::new("/c"))?;
+        let mut told: Vec<String> = moves
+            .iter()
+            .map(|m| format!("{} {}{}", m.action.as_str(), m.nevra, if m.file.is_some() { " from file" } else { "" }))
+            .collect();
+        told.push(format!("signed: {signed}"));
+        Ok(told)
+    }
+
+    #[test]
+    fn the_inverse_is_of_what_is_there_not_of_what_was_planned() {
+        let old = [instance("llvm-20-1.x86_64", "x"), instance("htop-3-4.x86_64", "h")];
+        let new = [instance("llvm-19-1.x86_64", "y"), instance("strace-6-1.x86_64", "s")];
+        let files = [("llvm-20-1.x86_64", "x"), ("htop-3-4.x86_64", "h")];
+        assert_eq!(
+            plan(&old, &files, &new).unwrap(),
+            [
+                "Upgrade llvm-20-1.x86_64 from file",
+                "Install htop-3-4.x86_64 from file",
+                "Replaced llvm-19-1.x86_64",
+                "Remove strace-6-1.x86_64",
+                "signed: true"
+            ]
+        );
+        // dnf was killed with both on the disk: the new one goes, and nothing has to come.
+        let both = [old[0].clone(), old[1].clone(), new[0].clone()];
+        assert_eq!(plan(&old, &files, &both).unwrap(), ["Remove llvm-19-1.x86_64", "signed: true"]);
+        // Other bytes under the same name.
+        let other = [instance("llvm-20-1.x86_64", "z"), old[1].clone()];
+        assert_eq!(
+            plan(&old, &[("llvm-20-1.x86_64", "x")], &other).unwrap(),
+            ["Reinstall llvm-20-1.x86_64 from file", "Replaced llvm-20-1.x86_64", "signed: true"]
+        );
+        assert_eq!(plan(&old, &[], &new).unwrap_err(), "llvm-20-1.x86_64 was not fetched");
+        let unsigned = [("llvm-20-1.x86_64", "x"), ("htop-3-4.x86_64", "h")];
+        let mut plain = contents(&old, &unsigned);
+        plain.outgoing[0].signed = false;
+        assert!(!inverse(&plain, &new, Path::new("/c")).unwrap().1);
+    }
+
+    #[test]
+    fn what_stands_beside_another_version_does_not_take_its_place() {
+        let kernel = |nevra: &str| Instance { install_only: true, ..instance(nevra, nevra) };
+        let former = [kernel("kernel-core-6.11.4-1.x86_64"), kernel("kernel-core-6.11.5-1.x86_64")];
+        let seen = [kernel("kernel-core-6.11.5-1.x86_64"), kernel("kernel-core-6.11.6-1.x86_64")];
+        let files = [("kernel-core-6.11.4-1.x86_64", "kernel-core-6.11.4-1.x86_64")];
+        assert_eq!(
+            plan(&former, &files, &seen).unwrap(),
+            ["Install kernel-core-6.11.4-1.x86_64 from file", "Remove kernel-core-6.11.6-1.x86_64", "signed: true"]
+        );
+    }
+
+    #[test]
+    fn reasons_come_back_too() {
+        let former = [instance("a-1-1.noarch", "a")];
+        let seen = [Instance { reason: Reason::Dependency, ..former[0].clone() }];
+        assert_eq!(plan(&former, &[], &seen).unwrap(), ["Reason Change a-1-1.noarch", "signed: true"]);
+    }
+}

@@ -1,0 +1,13 @@
+//! The warden on real runners, with real keys, real packages and a real dnf: what people signed is applied and nothing
+//! else, and what did not come out as predicted, or was not confirmed, is undone.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test may stop at the first surprise, and says what it did"
+)]
+
+mod forge;
+mod happy;
+mod house;
+mod people;
+mod refusals;
