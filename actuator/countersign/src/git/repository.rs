@@ -9,7 +9,9 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 /// Where the tips that were fetched are kept: no branch and no remote branch of the person is moved.
-const SEEN: &str = "refs/countersign/heads/";
+const FETCHED: &str = "refs/countersign/heads/";
+/// The last tip of main that was found in order.
+const SEEN: &str = "refs/countersign/seen/";
 
 /// One of the two repositories.
 pub(crate) struct Repository {
@@ -81,7 +83,7 @@ impl Repository {
     /// Fetches the main branch, and the branches of proposals with `proposals`. A main branch that was rewritten since
     /// the last time is refused.
     pub(crate) fn fetch(&self, shell: &Shell, proposals: bool) -> Result<()> {
-        let main = format!("refs/heads/{0}:{SEEN}{0}", self.branch);
+        let main = format!("+refs/heads/{0}:{FETCHED}{0}", self.branch);
         let mut arguments = vec![
             "-c",
             "fetch.fsckObjects=true",
@@ -98,29 +100,39 @@ impl Repository {
             arguments.push("--prune");
         }
         arguments.extend(["--", &self.remote, &main]);
-        let branches = format!("+refs/heads/proposals/*:{SEEN}proposals/*");
+        let branches = format!("+refs/heads/proposals/*:{FETCHED}proposals/*");
         if proposals {
             arguments.push(&branches);
         }
         let ended = self.git(shell, &arguments)?;
         if ended.success {
-            return Ok(());
-        }
-        if ended.stderr.contains("non-fast-forward") {
-            let seen = self.tip().map(|tip| tip.to_string()).unwrap_or_default();
-            return Err(Stop::refused(
-                "history-rewritten",
-                format!("{} of {} does not descend from {seen}, the last tip seen here", self.branch, self.role),
-            )
-            .hint(format!(
-                "find out who force-pushed; if it was meant: git -C {} update-ref -d {SEEN}{}",
-                crate::shell::quoted(&self.dir.to_string_lossy()),
-                self.branch
-            )));
+            return self.remember();
         }
         Err(Stop::failed("fetch", format!("{} cannot be fetched from {}", self.role, self.remote))
             .because(ended.words())
             .hint(format!("the same must work by hand: git -C {} fetch {}", self.dir.display(), self.remote)))
+    }
+
+    /// Notes the tip of main, unless it was rewritten. Not where it is fetched to: a remote that once has no main branch
+    /// would take that away.
+    fn remember(&self) -> Result<()> {
+        let (tip, name) = (self.tip()?, format!("{SEEN}{}", self.branch));
+        let seen = match self.store.find_reference(&name) {
+            Ok(reference) => reference.target().map(|id| CommitId::parse(&id.to_string())).transpose()?,
+            Err(error) if error.code() == git2::ErrorCode::NotFound => None,
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(seen) = seen
+            && !self.mirror.is_descendant(tip, seen)?
+        {
+            let message =
+                format!("{} of {} does not descend from {seen}, the last tip seen here", self.branch, self.role);
+            let dir = crate::shell::quoted(&self.dir.to_string_lossy());
+            let hint = format!("find out who force-pushed; if it was meant: git -C {dir} update-ref -d {name}");
+            return Err(Stop::refused("history-rewritten", message).hint(hint));
+        }
+        self.store.reference(&name, git2::Oid::from_str(&tip.to_string())?, true, "seen by countersign")?;
+        Ok(())
     }
 
     /// The main branch, as last fetched.
@@ -132,7 +144,7 @@ impl Repository {
     /// answered separately.
     pub(crate) fn branches(&self) -> Result<(BTreeMap<String, CommitId>, Vec<String>)> {
         let (mut tips, mut odd) = (BTreeMap::new(), Vec::new());
-        let prefix = format!("{SEEN}proposals/");
+        let prefix = format!("{FETCHED}proposals/");
         for reference in self.store.references_glob(&format!("{prefix}*"))? {
             let reference = reference?;
             let Some(name) = reference.name().ok().and_then(|name| name.strip_prefix(&prefix)) else { continue };

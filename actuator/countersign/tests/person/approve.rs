@@ -211,7 +211,7 @@ fn the_key_may_be_in_an_agent_alone() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let dir = stage.path("proposed.git");
         stage.git(&dir, &["update-ref", "refs/heads/main", "main~2"]);
-        stage.git(&stage.path("clones/proposed"), &["update-ref", "-d", "refs/countersign/heads/main"]);
+        stage.git(&stage.path("clones/proposed"), &["update-ref", "-d", "refs/countersign/seen/main"]);
     }
     drop(agent);
 }
