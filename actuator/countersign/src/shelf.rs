@@ -91,8 +91,10 @@ impl Shelf {
             });
         }
         for (name, tip) in tips {
-            let brings = directories(proposed, tip, Some(main))?;
-            let fault = fault(proposed, tip, main, spec)?;
+            // A branch that cannot be read costs itself, and nothing else.
+            let read =
+                || -> Result<_> { Ok((directories(proposed, tip, Some(main))?, fault(proposed, tip, main, spec)?)) };
+            let (brings, fault) = read().unwrap_or_else(|stop| (BTreeSet::new(), Some(stop.summary())));
             if let Some(message) = &fault {
                 shelf.unreadable.push(Unreadable { branch: name.clone(), path: None, message: message.clone() });
             }

@@ -65,6 +65,11 @@ impl Stop {
         self
     }
 
+    /// The most important failure in one sentence.
+    pub(crate) fn summary(&self) -> String {
+        self.failures.first().map_or_else(String::new, |failure| failure.document().message)
+    }
+
     /// Adds a cause.
     #[must_use]
     pub(crate) fn because(mut self, cause: impl Into<String>) -> Self {
@@ -77,7 +82,8 @@ impl Stop {
 
 impl From<GitError> for Stop {
     fn from(error: GitError) -> Self {
-        let stop = Stop::of(Outcome::Failed, error.code(), &error);
+        let outcome = if error.code() == "usage" { Outcome::Invalid } else { Outcome::Failed };
+        let stop = Stop::of(outcome, error.code(), &error);
         match error.hint() {
             Some(hint) => stop.hint(hint),
             None => stop,

@@ -125,6 +125,13 @@ fn items<'p>(spec: &Spec, runner: &Runner, proposal: &'p Proposal, only: &[Strin
     }
     let effective = spec.canonical.effective(runner);
     for item in &items {
+        if let Some(until) = claims::waiver_for(&spec.canonical, runner, item, spec.now) {
+            return Err(Stop::refused(
+                "unjustified",
+                format!("{} {} is waived already, until {until}", item.code, item.package),
+            )
+            .hint("change the waiver in canonical, or --only names other packages"));
+        }
         claims::claim(&effective, item).map_err(|why| {
             Stop::refused("unjustified", format!("{} {}: {why}", item.code, item.package))
                 .hint("there is nothing to adopt: by the manifest in force this is no drift")

@@ -2,10 +2,12 @@
 
 use super::{line, short};
 use crate::desk::Desk;
-use crate::examine::{self, Examined};
+use crate::examine;
 use crate::shelf::{Key, Shelf};
 use crate::stop::{Done, Result};
-use countersign_manifests_schema::person::{ProposalPlace, REVIEW_SCHEMA, ReviewDocument, ReviewedProposal};
+use countersign_manifests_schema::person::{
+    ProposalPlace, REVIEW_SCHEMA, ReviewDocument, ReviewedProposal, Unreadable,
+};
 use countersign_manifests_schema::plan::GateVerdict;
 use countersign_shared::exit::Outcome;
 use countersign_shared::terminal::{Cell, Column, Role, Screen, Table, visible};
@@ -22,21 +24,25 @@ pub(crate) fn review(desk: &Desk, screen: Screen) -> Result<Done> {
     let waiting = shelf.open().into_keys().filter(|key| !shelf.merged.contains(*key));
     let merged = shelf.merged.iter().filter(|key| has_time(desk, &shelf, key));
     for key in waiting.chain(merged) {
-        let one = examine::examine(desk, &spec, &shelf, &newest, key)?;
-        let is_settled = |one: &Examined| shelf.merged.contains(key) && (one.has_enough() || one.refusal().is_some());
-        match one.document(false) {
-            Some(_) if is_settled(&one) => {}
-            Some(document) => proposals.push(document),
-            None => unreadable.push(countersign_manifests_schema::person::Unreadable {
-                branch: shelf.open().get(key).map(|name| (*name).to_owned()).unwrap_or_default(),
-                path: Some(one.found.directory()),
-                message: one.refusal().map(|row| row.detail.clone()).unwrap_or_default(),
-            }),
+        let one = examine::examine(desk, &spec, &shelf, &newest, key);
+        let is_merged = shelf.merged.contains(key);
+        match one.as_ref().map(|one| (one, one.document(false))) {
+            Ok((one, Some(_))) if is_merged && (one.has_enough() || one.refusal().is_some()) => {}
+            Ok((_, Some(document))) => proposals.push(document),
+            // What cannot be read costs its own row, and nothing else.
+            Ok((one, None)) => unreadable.push(odd(&shelf, key, one.refusal().map(|row| row.detail.clone()))),
+            Err(stop) => unreadable.push(odd(&shelf, key, Some(stop.summary()))),
         }
     }
     proposals.sort_by(|a, b| (&a.class, &a.runner, &a.id).cmp(&(&b.class, &b.runner, &b.id)));
     let document = ReviewDocument { schema: REVIEW_SCHEMA.to_owned(), proposals, unreadable };
     Ok(Done { text: text(&document, desk.now, screen), json: line(&document)?, outcome: Outcome::Clean })
+}
+
+fn odd(shelf: &Shelf, key: &Key, message: Option<String>) -> Unreadable {
+    let branch = shelf.open().get(key).map(|name| (*name).to_owned()).unwrap_or_default();
+    let (runner, id) = key;
+    Unreadable { branch, path: Some(format!("proposals/{runner}/{id}")), message: message.unwrap_or_default() }
 }
 
 /// Merged proposals whose time is over wait for nobody.

@@ -22,7 +22,7 @@ impl Stage {
         let pinned = AllowedSigners::parse(&list).unwrap();
         let id = |text: &str| CommitId::parse(text).unwrap();
         let now = jiff::Timestamp::now().as_second();
-        let rules = Rules { anchor: id(anchor), pinned: &pinned, revoked: &[], require_touch: false, now };
+        let rules = Rules { anchor: id(anchor), pinned: &pinned, bots: &[], revoked: &[], now };
         judge(&mirror, id(&self.tip("canonical", branch)), &rules).unwrap()
     }
 
@@ -75,7 +75,7 @@ fn main_is_pushed_to_only_where_the_person_has_said_so() {
     let anchor = stage.tip("canonical", "main");
     let said = stage.ask(&["adopt", &ids[0], "--reason", "x", "--json"]).answer("yes\n").ended(0);
     assert!(said.stderr.contains("PUSHED TO origin main, THE MAIN BRANCH OF CANONICAL"), "{}", said.stderr);
-    assert!(matches!(stage.judged_since(&anchor, "main"), Judgement::ByPeople { commits: 1 }));
+    assert!(matches!(stage.judged_since(&anchor, "main"), Judgement::ByPeople { commits: 1, .. }));
     // By the new manifest there is no drift left to approve, nor to adopt.
     stage.run(&["approve", &ids[0], "--yes", "--json"]).stopped(20, "canonical-moved");
     stage.run(&["adopt", &ids[0], "--reason", "x", "--yes", "--json"]).stopped(20, "unjustified");
@@ -99,10 +99,18 @@ fn a_waiver_is_written_with_owner_and_end() {
     }
     // What is waived is not touched by a transaction.
     stage.run(&["approve", &ids[0], "--yes", "--json"]).stopped(20, "unjustified");
-    for until in ["2020-01-01", "tomorrow"] {
+    // Once is enough.
+    stage.run(&waive).stopped(20, "unjustified");
+}
+
+#[test]
+fn a_waiver_needs_an_end_that_is_still_to_come() {
+    let (stage, ids) = Stage::ready(&["runner-01"]);
+    for (until, status, code) in [("2020-01-01", 20, "not-adoptable"), ("tomorrow", 2, "invalid-file")] {
         let waive = ["adopt", &ids[0], "--waive", "--until", until, "--reason", "x", "--yes", "--json"];
-        assert_ne!(stage.run(&waive).status, 0, "{until}");
+        stage.run(&waive).stopped(status, code);
     }
+    stage.run(&["adopt", &ids[0], "--waive", "--reason", "x", "--yes", "--json"]).stopped(2, "usage");
 }
 
 #[test]
@@ -138,15 +146,15 @@ fn vouching_makes_an_unsigned_commit_count() {
     let (stage, _) = Stage::ready(&[]);
     let anchor = stage.tip("canonical", "main");
     stage.restart("canonical");
-    stage.write("canonical", "manifests/builder.toml", format!("{BUILDER}# \u{1b}[2J\n").as_bytes());
+    stage.write("canonical", "manifests/builder.toml", format!("{BUILDER}# \u{202e}J2\n").as_bytes());
     let unsigned = stage.commit("canonical", None, "Edit in a web page \u{1b}[31m", "main");
     assert!(matches!(stage.judged_since(&anchor, "main"), Judgement::Refused { .. }));
 
     stage.ask(&["endorse", &unsigned, "--json"]).answer("no\n").stopped(1, "declined");
     let said = stage.ask(&["endorse", &unsigned[..10], "--json"]).answer("yes\n").ended(0);
-    assert!(said.stderr.contains("+# \\x1b[2J") && said.stderr.contains("PUSHED TO origin main"), "{}", said.stderr);
+    assert!(said.stderr.contains("+# \\u{202e}J2") && said.stderr.contains("PUSHED TO origin main"), "{}", said.stderr);
     assert!(!said.stderr.contains('\u{1b}'));
-    assert!(matches!(stage.judged_since(&anchor, "main"), Judgement::ByPeople { commits: 2 }));
+    assert!(matches!(stage.judged_since(&anchor, "main"), Judgement::ByPeople { commits: 2, .. }));
     let dir = stage.path("canonical.git");
     assert_eq!(stage.git(&dir, &["rev-parse", "main^{tree}"]), stage.git(&dir, &["rev-parse", "main^^{tree}"]));
 

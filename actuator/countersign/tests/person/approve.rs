@@ -273,3 +273,37 @@ fn what_has_ended_or_was_overtaken_is_not_approved() {
     stage.run(&["approve", &ids[1], "--yes", "--json"]).stopped(20, "superseded");
     stage.run(&["approve", &ids[2], "--yes"]).ended(0);
 }
+
+/// Changes a line of the policy.
+fn policy(stage: &Stage, line: &str) {
+    stage.restart("canonical");
+    let text = fs::read_to_string(stage.path("work/canonical/policy.toml")).unwrap();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("evidence")).collect();
+    let text = lines.join("\n").replace("require_touch = false\n", &format!("require_touch = false\n{line}\n"));
+    stage.write("canonical", "policy.toml", text.as_bytes());
+    stage.commit("canonical", Some("ada"), "Change the policy", "main");
+}
+
+#[test]
+fn the_policy_may_want_signatures_or_merges_alone() {
+    let (stage, ids) = Stage::ready(&["runner-01", "runner-02"]);
+    policy(&stage, "evidence = \"signature\"");
+    let said = stage.run(&["approve", &ids[0], "--yes"]).ended(0);
+    assert!(said.stdout.contains("approved by ada@example.org; that is enough"), "{}", said.stdout);
+    assert_eq!(stage.listed("approvals").len(), 1);
+
+    policy(&stage, "evidence = \"merge\"");
+    stage.merge_in_a_web_page("runner-02");
+    stage.run(&["approve", &ids[1], "--yes", "--json"]).stopped(20, "not-human");
+    stage.run(&["approve", &ids[0], "--yes", "--json"]).stopped(20, "not-human");
+}
+
+#[test]
+fn a_signature_can_come_before_the_merge() {
+    let (stage, ids) = Stage::ready(&["runner-01"]);
+    stage.run(&["approve", &ids[0], "--signature", "--yes"]).ended(0);
+    assert!(stage.listed("proposals").is_empty());
+    stage.merge_in_a_web_page("runner-01");
+    let shown = stage.run(&["show", &ids[0], "--json"]).ended(0).json();
+    assert_eq!(shown["proposals"][0]["approved_by"][0], "ada@example.org");
+}

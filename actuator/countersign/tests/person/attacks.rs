@@ -174,6 +174,25 @@ fn a_lying_observer_is_seen_as_far_as_canonical_tells() {
 }
 
 #[test]
+fn what_cannot_be_read_costs_its_own_row() {
+    let (stage, ids) = Stage::ready(&["runner-01"]);
+    let work = stage.path("work/proposed");
+    let other = "f".repeat(64);
+    stage.restart("proposed");
+    stage.write("proposed", &format!("proposals/runner-02/{other}/proposal.json"), &vec![b' '; 5 << 20]);
+    stage.commit("proposed", Some("observer"), "Add much", "proposals/runner-02");
+    stage.restart("proposed");
+    stage.write("proposed", &format!("proposals/runner-03/{other}/README.md"), b"");
+    stage.commit("proposed", Some("observer"), "Add half", "proposals/runner-03");
+    stage.git(&work, &["checkout", "--quiet", "main"]);
+    let json = stage.run(&["review", "--json"]).ended(0).json();
+    assert_eq!(json["proposals"][0]["id"], *ids[0]);
+    let odd = json["unreadable"].as_array().unwrap();
+    assert_eq!(odd.len(), 2, "{json:#}");
+    assert!(odd.iter().all(|one| one["path"].as_str().unwrap().ends_with(&other)));
+}
+
+#[test]
 fn hostile_text_is_shown_and_never_obeyed() {
     let stage = Stage::new();
     stage.found();

@@ -199,7 +199,11 @@ impl Stage {
         let (mut stderr, mut byte) = (Vec::new(), [0]);
         while !stderr.ends_with(b"to go on: ") {
             let read = child.stderr.as_mut().unwrap().read(&mut byte).unwrap();
-            assert_eq!(read, 1, "it ended without a question: {}", String::from_utf8_lossy(&stderr));
+            if read == 0 {
+                let mut stdout = String::new();
+                child.stdout.as_mut().unwrap().read_to_string(&mut stdout).unwrap();
+                panic!("it ended without a question: {stdout}\n{}", String::from_utf8_lossy(&stderr));
+            }
             stderr.push(byte[0]);
         }
         Waiting { child, stdin, stderr: String::from_utf8(stderr).unwrap() }
