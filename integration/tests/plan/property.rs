@@ -1,5 +1,5 @@
 //! In random worlds: what is planned is, entry by entry, what dnf5 itself would store, and root's replay of it leaves
-//! exactly the set that was predicted.
+//! exactly the set that was predicted, with dnf5 and with dnf4.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,13 +9,15 @@ use countersign_manifests_schema::transaction::Transaction;
 use countersign_observer::plan::{Plan, Rules};
 use countersign_shared::observation::Want;
 
-use crate::stage::{QUERY, Stage, for_dnf5, packages, predicted, want};
+use crate::stage::{QUERY, Stage, for_dnf4, for_dnf5, packages, predicted, want};
 use crate::universe::{Dice, Universe};
 
 /// Worlds that share one start.
 const BATCH: usize = 25;
-/// Worlds in all.
+/// Worlds in all, of dnf5.
 const WORLDS: usize = 200;
+/// Worlds in all, of dnf4.
+const WORLDS_OF_DNF4: usize = 50;
 /// Changed when the worlds are to be others.
 const SEED: u64 = 0x0005_eed0;
 
@@ -46,14 +48,31 @@ fn the_predicted_set_is_the_set_after_a_replay() {
     let Some(_turn) = turn("the_predicted_set_is_the_set_after_a_replay") else {
         return;
     };
-    let lab = Lab::up(&LabConfig::new([("five", Base::Dnf5)])).unwrap();
-    let runner = lab.runner("five");
-    runner.sh("cp -a /usr/lib/sysimage /root/sysimage-before; rm -f /etc/yum.repos.d/lab.repo").unwrap();
+    let tally = worlds(Base::Dnf5, WORLDS, SEED);
+    assert!(tally.with_changes > WORLDS / 2 && tally.asserted > 50, "{tally:?}");
+    tally.has_seen_everything();
+}
+
+#[test]
+fn the_set_that_dnf4_leaves_is_the_predicted_one() {
+    let Some(_turn) = turn("the_set_that_dnf4_leaves_is_the_predicted_one") else {
+        return;
+    };
+    let tally = worlds(Base::Dnf4, WORLDS_OF_DNF4, SEED + 4000);
+    assert!(tally.with_changes > WORLDS_OF_DNF4 / 2 && tally.asserted > 15, "{tally:?}");
+    tally.has_seen_everything();
+}
+
+/// Plans and carries out in so many worlds.
+fn worlds(base: Base, count: usize, seed: u64) -> Tally {
+    let lab = Lab::up(&LabConfig::new([("one", base)])).unwrap();
+    let runner = lab.runner("one");
+    runner.sh("mkdir -p /root/before && cp -a --parents /usr/lib/sysimage /var/lib/dnf /var/lib/rpm /root/before 2>/dev/null; rm -f /etc/yum.repos.d/lab.repo").unwrap();
     runner.write("/etc/yum.repos.d/plan.repo", REPOS, 0o644).unwrap();
     let stage = Stage::new(runner);
     let mut tally = Tally::default();
-    for batch in 0..WORLDS / BATCH {
-        let mut dice = Dice::new(SEED + batch as u64);
+    for batch in 0..count / BATCH {
+        let mut dice = Dice::new(seed + batch as u64);
         let worlds: Vec<Universe> = (0..BATCH).map(|index| Universe::new(batch * BATCH + index, &mut dice)).collect();
         start(&lab, &stage, &worlds, &mut dice);
         let listed = BTreeSet::new();
@@ -75,12 +94,8 @@ fn the_predicted_set_is_the_set_after_a_replay() {
         }
         eprintln!("{} worlds so far: {tally:?}", tally.worlds);
     }
-    assert_eq!(tally.worlds, WORLDS);
-    assert!(tally.with_changes > WORLDS / 2 && tally.asserted > 50, "{tally:?}");
-    for kind in ["Install", "Upgrade", "Downgrade", "Remove", "Replaced"] {
-        assert!(tally.kinds.contains_key(kind), "no {kind} in {tally:?}");
-    }
-    assert!(["conflict", "unreachable-pin"].iter().all(|code| tally.blocked.contains_key(code)), "{tally:?}");
+    assert_eq!(tally.worlds, count);
+    tally
 }
 
 /// A repository of all worlds, and some of each installed: by dnf, as dependencies, and behind dnf's back.
@@ -102,14 +117,19 @@ fn start(lab: &Lab, stage: &Stage<'_>, worlds: &[Universe], dice: &mut Dice) {
         }
         marked.push(world.any(dice).name.clone());
     }
+    let (dnf, broken, mark) = match stage.runner.dnf() {
+        "dnf4" => ("dnf4 -y --setopt=plugins=0", "--setopt=strict=0", "remove"),
+        _ => ("dnf5 -y --setopt=plugins=0", "--skip-broken", "dependency"),
+    };
     let script = format!(
-        "set -e; rm -rf /usr/lib/sysimage; cp -a /root/sysimage-before /usr/lib/sysimage
+        "set -e; cd /root/before
+         for place in usr/lib/sysimage var/lib/dnf var/lib/rpm; do [ ! -e $place ] || {{ rm -rf /$place; cp -a $place /$place; }}; done
          createrepo_c -q /srv/lab/plan-one; createrepo_c -q /srv/lab/plan-two
-         dnf5 -y --setopt=plugins=0 makecache --refresh >/dev/null
-         dnf5 -y --setopt=plugins=0 install --skip-broken {} >/dev/null
+         {dnf} makecache --refresh >/dev/null
+         {dnf} install {broken} {} >/dev/null
          for name in {}; do rpm -q $name >/dev/null || rpm -U --quiet $(ls /srv/lab/plan-*/$name-[0-9]*.rpm | head -n 1) || :; done
-         for name in {}; do ! rpm -q $name >/dev/null || dnf5 -y --setopt=plugins=0 mark dependency $name >/dev/null; done
-         dnf5 check",
+         for name in {}; do ! rpm -q $name >/dev/null || {dnf} mark {mark} $name >/dev/null; done
+         {dnf} check",
         asked.join(" "),
         behind.join(" "),
         marked.join(" "),
@@ -129,6 +149,17 @@ fn carry_out(
     if plan.stands.is_empty() {
         assert!(plan.transaction.rpms.is_empty());
         return (expected, stage.base());
+    }
+    if stage.runner.dnf() == "dnf4" {
+        stage.runner.write("/root/t/transaction.json", for_dnf4(&plan.transaction), 0o600).unwrap();
+        let script = format!(
+            "dnf4 -y --setopt=plugins=0 --setopt=install_weak_deps=False history replay /root/t/transaction.json >/root/out 2>&1 || \
+             {{ cat /root/out /root/t/transaction.json; exit 1; }}; {QUERY}"
+        );
+        let set = stage.runner.sh(&script).unwrap_or_else(|error| panic!("{error:#}\n{plan:#?}\n{context}"));
+        let after = packages(&set);
+        assert_eq!(after, expected, "{context}");
+        return (after, stage.base());
     }
     stage.runner.write("/root/t/transaction.json", for_dnf5(&plan.transaction), 0o600).unwrap();
     let actions: Vec<String> =
@@ -172,6 +203,13 @@ fn dnfs(stored: &str) -> BTreeSet<Entry> {
 }
 
 impl Tally {
+    fn has_seen_everything(&self) {
+        for kind in ["Install", "Upgrade", "Downgrade", "Remove", "Replaced"] {
+            assert!(self.kinds.contains_key(kind), "no {kind} in {self:?}");
+        }
+        assert!(["conflict", "unreachable-pin"].iter().all(|code| self.blocked.contains_key(code)), "{self:?}");
+    }
+
     fn add(&mut self, plan: &Plan) {
         self.worlds += 1;
         self.with_changes += usize::from(!plan.transaction.rpms.is_empty());

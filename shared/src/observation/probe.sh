@@ -860,6 +860,8 @@ def attempt(dnf, base, items, erasing):
     import hawkey
 
     base.reset(goal=True)
+    before = {full(package): base.history.rpm.get_reason(package) for packages in
+              base.sack.query().installed()._name_dict().values() if len(packages) > 1 for package in packages}
     for action, nevra in items:
         if action == "remove":
             found = exactly(base, base.sack.query().installed(), nevra)
@@ -883,6 +885,11 @@ def attempt(dnf, base, items, erasing):
         return 1, [], str(error).splitlines()
     rows = []
     for item in base.transaction or []:
+        if ACTIONS.get(item.action) == "Reason Change":
+            # For what is left of a package with several builds dnf notes the reason that it has already.
+            if before.get(full(item)) != item.reason:
+                rows.append("\t".join(["Reason Change", full(item), REASONS.get(item.reason, "None"), "@System", "-"]))
+            continue
         package = item.pkg
         algorithm, digest = package.chksum or ("", b"")
         incoming = package.reponame != "@System"
