@@ -62,6 +62,7 @@ impl Stage {
             remote: Remote::new(url, SshAccess::default()),
             main: Reference::branch("main").unwrap(),
             anchor: None,
+            canonical: None,
             signer: Identity::from_files(&self.root.path().join(key), None).unwrap(),
         }
     }

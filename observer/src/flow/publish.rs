@@ -46,7 +46,8 @@ pub async fn offer(
         Stop::invalid("no-proposed", "there is no repository for proposals").hint("add [proposed] to the configuration")
     })?;
     let (config, url, branch) = (desk.config.clone(), proposed.url.clone(), proposed.branch.clone());
-    let place = blocking(move || Place::new(&config, &proposed)).await?.map_err(|error| stop(&error))?;
+    let mut place = blocking(move || Place::new(&config, &proposed)).await?.map_err(|error| stop(&error))?;
+    place.canonical = Some(loaded.commit);
     let settled = privilege::settle(signing_key(&place, loaded)?, &desk.config.trust);
     if let Some(stop) = Stop::refused(&settled) {
         return Err(stop);
@@ -209,7 +210,7 @@ fn text(night: &Night, ready: &[Ready], (url, main): (&str, &str), problems: &[N
 
 fn stop(error: &PublishError) -> Stop {
     let outcome = match error {
-        PublishError::SameRepository | PublishError::NoSigningKey => Outcome::Invalid,
+        PublishError::SameRepository | PublishError::OwnBranch | PublishError::NoSigningKey => Outcome::Invalid,
         PublishError::Rewritten(_) => Outcome::Refused,
         _ => Outcome::Failed,
     };

@@ -126,7 +126,9 @@ impl Code {
             Code::PlainExec | Code::ForwardingOpen | Code::KeyUnproven => {
                 "bind the key with restrict,command= in a root-owned AuthorizedKeysFile, as `enroll` prints it"
             }
-            Code::KeyNotDeclared => "add the public key to observer_ssh under [keys] in fleet.toml",
+            Code::KeyNotDeclared => {
+                "add the public key to its role under [keys] in fleet.toml, or use the key that is there"
+            }
             Code::KeyInOtherRole => "give each role a key of its own",
             Code::ForgeWritesCanonical => "take the forge account out of the people who may write canonical",
             Code::ForgeAdmin => "use an account of its own that administers neither the forge nor the repository",

@@ -10,6 +10,9 @@ pub enum PublishError {
     /// `[proposed]` names the same repository as `[canonical]`.
     #[error("[proposed] and [canonical] are the same repository")]
     SameRepository,
+    /// `[proposed] branch` is a branch of proposals.
+    #[error("branch of [proposed] is one of those that the observer writes")]
+    OwnBranch,
     /// There is no key to sign with.
     #[error("[proposed] names no signing_key")]
     NoSigningKey,
@@ -37,6 +40,7 @@ impl PublishError {
     pub fn code(&self) -> &'static str {
         match self {
             PublishError::SameRepository => "same-repository",
+            PublishError::OwnBranch => "own-branch",
             PublishError::NoSigningKey | PublishError::SigningKey(_) => "signing-key",
             PublishError::Git(error) => error.code(),
             PublishError::Rewritten(_) => "history-rewritten",
@@ -48,6 +52,7 @@ impl PublishError {
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
             PublishError::SameRepository => "proposals go to a repository of their own, which the observer may push to",
+            PublishError::OwnBranch => "name the branch into which people merge, such as main",
             PublishError::NoSigningKey => {
                 "ssh-keygen -t ed25519 makes one; declare its public half as observer_sign under [keys] in fleet.toml"
             }

@@ -27,6 +27,8 @@ pub struct Place {
     pub anchor: Option<CommitId>,
     /// The key that signs.
     pub signer: Identity,
+    /// A commit of canonical: a repository that has it is canonical, whatever its URL says.
+    pub canonical: Option<CommitId>,
 }
 
 impl Place {
@@ -34,6 +36,10 @@ impl Place {
     pub fn new(config: &config::Config, proposed: &config::Repository) -> Result<Self, PublishError> {
         if same_place(&proposed.url, &config.canonical.url) {
             return Err(PublishError::SameRepository);
+        }
+        // What people merge into is never what is pushed to.
+        if proposed.branch.starts_with("proposals/") {
+            return Err(PublishError::OwnBranch);
         }
         let key = proposed.signing_key.as_deref().ok_or(PublishError::NoSigningKey)?;
         let signer = Identity::from_files(key, None).map_err(PublishError::SigningKey)?;
@@ -45,6 +51,7 @@ impl Place {
             main: Reference::branch(&proposed.branch)?,
             anchor: proposed.anchor.as_deref().map(CommitId::parse).transpose()?,
             signer,
+            canonical: None,
         })
     }
 
@@ -56,11 +63,26 @@ impl Place {
 
 /// Whether two URLs lead to one repository, as far as their text tells.
 fn same_place(a: &str, b: &str) -> bool {
-    let plain = |url: &str| {
-        let url = url.strip_prefix("file://").unwrap_or(url).trim_end_matches('/');
-        url.strip_suffix(".git").unwrap_or(url).to_ascii_lowercase()
+    place_of(a) == place_of(b)
+}
+
+/// Host and path, however they are written: `ssh://git@host:22/path.git`, `git@host:path` and `https://host/path/` are one.
+fn place_of(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let rest = if scheme == "file" || rest.starts_with('/') {
+        rest.to_owned()
+    } else {
+        let (authority, path) = match rest.split_once('/') {
+            Some((authority, path)) if !scheme.is_empty() || !authority.contains(':') => (authority, path),
+            _ => rest.split_once(':').unwrap_or((rest, "")),
+        };
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        let port = [("ssh", ":22"), ("https", ":443"), ("http", ":80"), ("git", ":9418")];
+        let port = port.into_iter().find(|(known, _)| *known == scheme).map_or("", |(_, port)| port);
+        format!("{}/{}", host.strip_suffix(port).unwrap_or(host), path.trim_start_matches('/'))
     };
-    plain(a) == plain(b)
+    let rest = rest.trim_end_matches('/');
+    rest.strip_suffix(".git").unwrap_or(rest).trim_end_matches('/').to_ascii_lowercase()
 }
 
 /// What became of a branch.
@@ -133,6 +155,11 @@ pub fn sync(
     let main = mirror.fetch(&place.remote, &place.main)?;
     for known in place.anchor.into_iter().chain(seen) {
         mirror.refuse_rewritten(main, known).map_err(PublishError::Rewritten)?;
+    }
+    if let Some(canonical) = place.canonical
+        && mirror.is_descendant(main, canonical)?
+    {
+        return Err(PublishError::SameRepository);
     }
     let workshop = Workshop::new(&mirror)?;
     let mut merged = Vec::new();
@@ -308,8 +335,19 @@ mod tests {
             ("/srv/a.git", "file:///srv/a.git"),
             ("/srv/a.git", "/srv/a/"),
             ("ssh://git@forge.example/ops/a", "ssh://git@Forge.example/ops/a.git"),
+            ("ssh://git@forge.example/ops/a", "ssh://bot@forge.example:22/ops/a/"),
+            ("ssh://git@forge.example/ops/a", "git@forge.example:ops/a.git"),
+            ("https://forge.example/ops/a", "ssh://git@forge.example/ops/a"),
+            ("https://forge.example:443/ops/a", "https://token@forge.example/ops/a.git"),
         ] {
             assert!(same_place(a, b), "{a} {b}");
+        }
+        for (a, b) in [
+            ("ssh://git@forge.example/ops/a", "ssh://git@forge.example:2222/ops/a"),
+            ("ssh://git@forge.example/ops/a", "ssh://git@other.example/ops/a"),
+            ("git@forge.example:ops/a", "git@forge.example:ops/b"),
+        ] {
+            assert!(!same_place(a, b), "{a} {b}");
         }
         assert!(!same_place("ssh://git@forge.example/ops/a", "ssh://git@forge.example/ops/b"));
     }
