@@ -11,7 +11,7 @@ use countersign_manifests_schema::token::TOKEN_NAMESPACE;
 use countersign_shared::approval::bundle::{BundleRules, verify};
 use countersign_shared::approval::people::People;
 use countersign_shared::canonical_json::to_bytes;
-use countersign_shared::proposal::Sealed;
+use proptest::prelude::*;
 use ssh_key::public::KeyData;
 use std::time::Duration;
 
@@ -96,7 +96,7 @@ fn each_thing_that_is_wrong_has_its_code() {
 #[test]
 fn time_is_ours() {
     let keys = Keys::new();
-    let (list, sealed, notary) = (listed(&keys, &["ada", "ben"]), sealed("r1"), key_data(&keys.public("notary")));
+    let (list, sealed) = (listed(&keys, &["ada", "ben"]), sealed("r1"));
     let early = Bundle { lease: None, token: None, ..whole(&keys, &sealed) };
     let when = |now: i64, max_age: Duration| {
         let people = People { now: NOW + now, ..people(&list) };
@@ -115,7 +115,6 @@ fn time_is_ours() {
     ] {
         assert_eq!(when(now, max_age), expected, "{now} {max_age:?}");
     }
-    let _ = notary;
 }
 
 #[test]
@@ -160,5 +159,106 @@ fn nothing_is_applied_without_a_lease_and_a_token_that_fit() {
     assert_eq!(token_is("notary", &|t| t.runner = "r2".to_owned()), "no-token");
     assert_eq!(token_is("notary", &|t| t.lease = "11".repeat(32)), "no-token");
     assert_eq!(token_is("notary", &|t| (t.issued, t.expires) = (at(-601), at(-1))), "no-token");
-    let _: &Sealed = &sealed;
+}
+
+/// Made once: the bytes of a whole bundle, and who made it.
+struct Good {
+    bytes: Vec<u8>,
+    list: countersign_shared::approval::allowed_signers::AllowedSigners,
+    notary: KeyData,
+}
+
+impl Good {
+    fn get() -> &'static Self {
+        static GOOD: std::sync::OnceLock<Good> = std::sync::OnceLock::new();
+        GOOD.get_or_init(|| {
+            let keys = Keys::new();
+            let bytes = to_bytes(&whole(&keys, &sealed("r1"))).unwrap();
+            Self { bytes, list: listed(&keys, &["ada", "ben"]), notary: key_data(&keys.public("notary")) }
+        })
+    }
+
+    /// One person is enough: nothing is refused only because too few are left.
+    fn takes(&self, bytes: &[u8]) -> bool {
+        verify(bytes, &rules(people(&self.list), Some(&self.notary))).is_ok()
+    }
+}
+
+#[test]
+fn no_byte_of_a_bundle_can_be_changed() {
+    let good = Good::get();
+    assert!(good.takes(&good.bytes));
+    let mut bytes = good.bytes.clone();
+    let mut ran = 0;
+    // Every fifth: signatures are slow to verify in a debug build, and fields are longer than five bytes.
+    for at in (0..bytes.len()).step_by(5) {
+        let bit = 1 << (at % 6);
+        bytes[at] ^= bit;
+        assert!(!good.takes(&bytes), "byte {at} of {}", String::from_utf8_lossy(&bytes));
+        bytes[at] ^= bit;
+        ran += 1;
+    }
+    println!("{ran} of {} bytes changed", bytes.len());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn nothing_can_be_put_in_taken_out_or_moved(
+        from in any::<prop::sample::Index>(),
+        length in 1_usize..200,
+        to in any::<prop::sample::Index>(),
+        put in proptest::option::of(proptest::collection::vec(any::<u8>(), 1..20)),
+    ) {
+        let good = Good::get();
+        let mut bytes = good.bytes.clone();
+        let from = from.index(bytes.len());
+        let taken: Vec<u8> = bytes.splice(from..(from + length).min(good.bytes.len()), []).collect();
+        let to = to.index(bytes.len() + 1);
+        bytes.splice(to..to, put.unwrap_or(taken));
+        prop_assume!(bytes != good.bytes);
+        prop_assert!(!good.takes(&bytes));
+    }
+
+}
+
+#[test]
+fn fields_of_one_bundle_do_not_fit_into_another() {
+    let good = Good::get();
+    for field in 0..6 {
+        let keys = Keys::new();
+        let mut mixed: Bundle = serde_json::from_slice(&good.bytes).unwrap();
+        let other = whole(&keys, &sealed("r1"));
+        match field {
+            0 => mixed.statements = other.statements,
+            1 => mixed.lease = other.lease,
+            2 => mixed.token = other.token,
+            3 => (mixed.lease, mixed.token) = (other.lease, other.token),
+            4 => mixed.proposal = String::from_utf8(sample::later("r1").bytes().to_vec()).unwrap(),
+            _ => mixed.token.as_mut().unwrap().signature = other.token.unwrap().signature,
+        }
+        assert!(!good.takes(&to_bytes(&mixed).unwrap()), "{field}");
+    }
+}
+
+#[test]
+fn what_is_too_large_is_not_read() {
+    let good = Good::get();
+    let mut bytes = good.bytes.clone();
+    bytes.resize(countersign_shared::approval::bundle::MAX_BYTES + 1, b' ');
+    let refusal = verify(&bytes, &rules(people(&good.list), Some(&good.notary))).unwrap_err();
+    assert_eq!(refusal.code(), "request");
+    // A hundred statements are judged, one more is not.
+    let bundle: Bundle = serde_json::from_slice(&good.bytes).unwrap();
+    let mut many = Bundle { statements: Vec::new(), ..bundle };
+    for number in 0..101 {
+        let payload = format!("{number:03}");
+        many.statements
+            .push(countersign_manifests_schema::bundle::Statement::Merge { payload, signature: String::new() });
+    }
+    let rules = rules(people(&good.list), Some(&good.notary));
+    assert_eq!(code(&many, &rules), "request");
+    many.statements.pop();
+    assert_eq!(code(&many, &rules), "not-human");
 }

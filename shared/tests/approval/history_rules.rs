@@ -122,7 +122,7 @@ fn an_endorsement_is_an_exact_line() {
 }
 
 /// A commit of this text, with its signature in the header.
-fn sign_into(canonical: &Canonical, payload: &str, sign: impl Fn(&[u8]) -> String) -> CommitId {
+pub(super) fn sign_into(canonical: &Canonical, payload: &str, sign: impl Fn(&[u8]) -> String) -> CommitId {
     let signature = sign(payload.as_bytes()).trim_end().replace('\n', "\n ");
     canonical.raw(payload.replacen("\n\n", &format!("\ngpgsig {signature}\n\n"), 1).as_bytes())
 }

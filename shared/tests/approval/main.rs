@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a table says how many of its cases ran")]
 
+mod attacks;
 mod bundles;
+mod differences;
 mod history_rules;
 mod keys;
 mod merges;

@@ -118,9 +118,11 @@ fn a_merge_that_adds_what_it_names_counts_with_its_bytes_and_its_branch() {
 #[test]
 fn whatever_else_a_merge_does_makes_it_none() {
     type Edit = fn(&Path, &str);
+    type Expected = fn(&MergeRefusal) -> bool;
+    type Evil = (&'static str, Edit, Expected);
     let (one, other) = (sample::sealed("r1"), sample::sealed("r2"));
     let directory = place(&one);
-    let edits: [(&str, Edit, fn(&MergeRefusal) -> bool); 19] = [
+    let edits: [Evil; 19] = [
         ("adds a file at the top", |r, _| fs::write(r.join("evil"), "x").unwrap(), |e| is_else(e, "evil")),
         ("changes a file at the top", |r, _| fs::write(r.join("README.md"), "x").unwrap(), |e| is_else(e, "README.md")),
         (

@@ -1,6 +1,7 @@
 //! Canonical's history, judged by who signed it.
 
 use super::NOW;
+use super::history_rules::sign_into;
 use super::keys::{Keys, key_data, piped};
 use super::repositories::{commit, git, git_command, repository};
 use countersign_shared::approval::allowed_signers::AllowedSigners;
@@ -215,8 +216,13 @@ fn what_git_itself_verifies_is_not_enough_and_what_we_accept_git_verifies() {
     let at = header.find("gpgsig").unwrap();
     let (fields, signature) = header.split_at(at);
     let other = SIGNATURE_OF_ANOTHER_KIND;
+    let in_another_encoding = {
+        let payload = format!("{}\nencoding UTF-7\n\n{message}", fields.trim_end());
+        let id = sign_into(&canonical, &payload, |payload| canonical.keys.sign("ada", "git", payload));
+        String::from_utf8(Mirror::open(&canonical.path.join(".git")).unwrap().raw_commit(id).unwrap()).unwrap()
+    };
     let cases = [
-        ("untouched", text.clone(), true),
+        ("as it should be", text.clone(), true),
         ("another message", format!("{header}\n\n{message}more\n"), false),
         ("another tree", text.replacen(&tree(&canonical, good), &tree(&canonical, anchor), 1), false),
         ("signature in the message", format!("{}\n\n{message}\n{signature}\n", fields.trim_end()), false),
@@ -224,20 +230,33 @@ fn what_git_itself_verifies_is_not_enough_and_what_we_accept_git_verifies() {
         ("two signatures", format!("{header}\n{signature}\n\n{message}"), false),
         ("a signature of another kind beside it", format!("{header}\n{other}\n\n{message}"), false),
         ("an uncovered field", format!("{header}\nx-note hidden\n\n{message}"), false),
+        ("a header that begins with gpgsig", format!("{header}\ngpgsigx hidden\n\n{message}"), false),
+        ("another encoding", in_another_encoding, false),
         ("no signature", format!("{}\n\n{message}", fields.trim_end()), false),
     ];
-    let mut git_took = 0;
+    let mut stricter = Vec::new();
     for (name, bytes, accepted) in &cases {
         let id = canonical.raw(bytes.as_bytes());
         let ours = canonical.judge(anchor) == Judgement::ByPeople { commits: 1, untouched: None };
         assert_eq!(ours, *accepted, "{name}: {:?}", canonical.judge(anchor));
         let theirs = canonical.git_verifies(id);
         assert!(theirs || !ours, "{name}: accepted by us, refused by git");
-        git_took += usize::from(theirs);
+        if theirs && !ours {
+            stricter.push(*name);
+        }
         canonical.raw(text.as_bytes());
     }
-    println!("{} commits, of which git verifies {git_took}", cases.len());
+    assert_eq!(stricter, STRICTER_THAN_GIT);
+    println!("{} commits, of which git alone verifies {}", cases.len(), stricter.len());
 }
+
+/// SECURITY.md says the same in words.
+const STRICTER_THAN_GIT: &[&str] = &[
+    "two signatures",
+    "a signature of another kind beside it",
+    "a header that begins with gpgsig",
+    "another encoding",
+];
 
 const SIGNATURE_OF_ANOTHER_KIND: &str =
     "gpgsig-sha256 -----BEGIN SSH SIGNATURE-----\n AAAA\n -----END SSH SIGNATURE-----";

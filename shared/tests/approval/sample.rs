@@ -136,3 +136,10 @@ pub(crate) fn whole(keys: &Keys, sealed: &Sealed) -> Bundle {
     let token = signed(keys, "notary", TOKEN_NAMESPACE, &token(sealed, &lease));
     Bundle { lease: Some(lease), token: Some(token), ..bundle(sealed, statements) }
 }
+
+/// Another proposal for the same runner.
+pub(crate) fn later(runner: &str) -> Sealed {
+    let mut proposal = proposal(runner);
+    proposal.observer.version = "0.2.0".to_owned();
+    Sealed::new(proposal).unwrap()
+}

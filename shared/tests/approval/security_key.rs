@@ -41,6 +41,11 @@ impl SecurityKey {
 
     /// The armoured signature with these flags.
     pub(crate) fn sign(&self, namespace: &str, message: &[u8], flags: u8) -> String {
+        self.sign_and_show(namespace, message, flags, flags)
+    }
+
+    /// The armoured signature over the first flags, which shows the second.
+    pub(crate) fn sign_and_show(&self, namespace: &str, message: &[u8], flags: u8, shown: u8) -> String {
         let enveloped = SshSig::signed_data(namespace, HashAlg::Sha512, message).unwrap();
         let trailer = [flags, 0, 0, 0, 7];
         let digest = |bytes: &[u8]| HashAlg::Sha256.digest(bytes);
@@ -50,7 +55,7 @@ impl SecurityKey {
             KeyData::SkEd25519(_) => Algorithm::SkEd25519,
             _ => Algorithm::SkEcdsaSha2NistP256,
         };
-        let signature = Signature::new(algorithm, [plain.as_bytes(), &trailer].concat()).unwrap();
+        let signature = Signature::new(algorithm, [plain.as_bytes(), &[shown], &trailer[1..]].concat()).unwrap();
         let whole = SshSig::new(self.public.clone(), namespace, HashAlg::Sha512, signature).unwrap();
         let text = whole.to_pem(LineEnding::LF).unwrap();
         if text.ends_with('\n') { text } else { format!("{text}\n") }
