@@ -7,12 +7,14 @@
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test may stop at the first surprise"))]
 
 pub mod bounds;
+pub mod breaker;
 pub mod cli;
 pub mod config;
 pub mod facts;
 pub mod flow;
 pub mod gates;
 pub mod gather;
+pub mod ledger;
 pub mod stop;
 
 pub use countersign_shared::halt;

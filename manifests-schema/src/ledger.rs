@@ -64,6 +64,17 @@ pub enum Event {
         /// One sentence; null when there is nothing to say.
         detail: Option<String>,
     },
+    /// No token was given for a start that is recorded: nothing was touched, and nothing is spent.
+    Refused {
+        /// sha256 of the proposal.
+        proposal: String,
+        /// The runner's name.
+        runner: String,
+        /// The notary's code.
+        code: String,
+        /// One sentence.
+        detail: String,
+    },
     /// A halt was set.
     Halted {
         /// Why.
