@@ -45,3 +45,32 @@ fn public(path: &Path) -> Result<PublicKey, String> {
     let line = key.public_key().to_openssh().map_err(|error| format!("{}: {error}", path.display()))?;
     PublicKey::parse(&line).map_err(|error| format!("{}: {error}", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(end: char) -> PublicKey {
+        PublicKey::parse(&format!("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{}{end}", "A".repeat(42))).unwrap()
+    }
+
+    #[test]
+    fn a_key_is_declared_for_our_role_and_for_no_other() {
+        let (ours, other) = (key('B'), key('C'));
+        let roles = |actuator: &[&PublicKey], observer: &[&PublicKey]| RoleKeys {
+            actuator_ssh: actuator.iter().map(|key| (*key).clone()).collect(),
+            observer_ssh: Vec::new(),
+            observer_sign: observer.iter().map(|key| (*key).clone()).collect(),
+        };
+        for (declared, codes) in [
+            (roles(&[&other, &ours], &[&other]), &[][..]),
+            (roles(&[], &[]), &[Code::KeyNotDeclared]),
+            (roles(&[&other], &[]), &[Code::KeyNotDeclared]),
+            (roles(&[&ours], &[&ours]), &[Code::KeyInOtherRole]),
+            (roles(&[], &[&ours]), &[Code::KeyNotDeclared, Code::KeyInOtherRole]),
+        ] {
+            let found: Vec<Code> = judge(&ours, &declared).iter().map(|violation| violation.code).collect();
+            assert_eq!(found, codes, "{declared:?}");
+        }
+    }
+}
