@@ -7,7 +7,7 @@ use countersign_shared::drift::Compiled;
 use countersign_shared::manifest::fleet::Runner;
 use countersign_shared::manifest::policy::Policy;
 use countersign_shared::manifest::waiver::Waiver;
-use countersign_shared::observation::{Failure, Observation};
+use countersign_shared::observation::{self, Failure, MAGIC, Nonce, Observation};
 use countersign_shared::proposal::Sealed;
 use std::collections::BTreeSet;
 
@@ -167,6 +167,43 @@ pub struct Answered<'f> {
     pub expected: &'f Expected,
     /// The answer to `stage`.
     pub staging: Staging,
+}
+
+/// An inspection with the record in it, out of its frame.
+#[derive(Debug)]
+pub struct Heard {
+    /// As the warden said it.
+    pub inspection: Inspection,
+    record: Result<String, Failure>,
+    at: i64,
+}
+
+impl Heard {
+    /// Takes the frame off. `at` is when it came, Unix seconds.
+    pub fn new(inspection: Inspection, at: i64) -> Self {
+        Self { record: record(&inspection.observation), inspection, at }
+    }
+
+    /// What the gates judge by.
+    pub fn answered<'h>(&'h self, expected: &'h Expected, staging: Staging) -> Answered<'h> {
+        let observation = match &self.record {
+            Ok(record) => Observation::parse(record, self.at),
+            Err(failure) => Err(failure.clone()),
+        };
+        Answered { inspection: &self.inspection, observation, expected, staging }
+    }
+}
+
+/// The warden asked the probe with a nonce of its own: the frame must hold together, whoever chose it.
+fn record(answer: &str) -> Result<String, Failure> {
+    let garbage = || Failure::new("garbage", "the warden's observation does not begin as the probe's answers do");
+    let nonce = answer.strip_prefix(MAGIC).and_then(|rest| rest.strip_prefix(" answer ")).ok_or_else(garbage)?;
+    let hex = nonce.get(..32).filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit())).ok_or_else(garbage)?;
+    let mut random = [0; 16];
+    for (index, byte) in random.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&hex[2 * index..2 * index + 2], 16).map_err(|_| garbage())?;
+    }
+    observation::open(answer.as_bytes().to_vec(), &Nonce::new(random))
 }
 
 /// The digests by which we know a warden: sha256, 64 hex digits each; an empty list = nothing is expected, so nothing
