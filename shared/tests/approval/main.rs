@@ -6,6 +6,7 @@
 mod attacks;
 mod bundles;
 mod differences;
+mod fuzz;
 mod history_rules;
 mod keys;
 mod merges;
