@@ -1,12 +1,16 @@
 //! Texts kept once, by digest.
 //!
 //! A record is cut where a section begins (a line that does not start with a space). Large sections are stored by the
-//! sha256 of their text; the rest, which changes every night, stays in the recipe.
+//! sha256 of their text, the list of packages in two [`halves`](super::halves); the rest, which changes every night,
+//! stays in the recipe.
 
 use super::HistoryError;
+use super::halves::{self, Halves};
+use super::texts::{TextDigest, Texts};
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use std::rc::Rc;
 
 /// Sections at least this long are stored by digest.
 const LARGE: usize = 2048;
@@ -20,6 +24,9 @@ enum Piece {
     /// The digest of a stored text.
     #[serde(rename = "d")]
     Digest(String),
+    /// The digests of both halves of a list: what, when.
+    #[serde(rename = "h")]
+    Halves(String, String),
 }
 
 /// Cuts a record into sections; joined, they are the record again.
@@ -46,13 +53,26 @@ fn sections(record: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Stores a record and returns its recipe with the digests that it names.
-pub(super) fn put(db: &Connection, record: &str) -> Result<(Vec<u8>, Vec<[u8; 32]>), HistoryError> {
+pub(super) fn put(
+    db: &Connection,
+    texts: &mut Texts,
+    record: &str,
+) -> Result<(Vec<u8>, Vec<TextDigest>), HistoryError> {
     let failed = |e| HistoryError::Query("written", e);
     let mut known: CachedStatement<'_> =
         db.prepare_cached("SELECT 1 FROM content WHERE digest = ?1").map_err(failed)?;
     let mut add: CachedStatement<'_> = db.prepare_cached("INSERT INTO content VALUES (?1, ?2, ?3)").map_err(failed)?;
-    let mut pieces = Vec::new();
     let mut digests = Vec::new();
+    let mut store = |text: &str| -> Result<String, HistoryError> {
+        let digest = texts.digest(text);
+        if !known.exists([&digest[..]]).map_err(failed)? {
+            let lz4 = lz4_flex::block::compress(text.as_bytes());
+            add.execute(params![&digest[..], text.len() as i64, lz4]).map_err(failed)?;
+        }
+        digests.push(digest);
+        Ok(hex(&digest))
+    };
+    let mut pieces = Vec::new();
     let mut small = String::new();
     for section in sections(record) {
         if section.len() < LARGE {
@@ -62,13 +82,10 @@ pub(super) fn put(db: &Connection, record: &str) -> Result<(Vec<u8>, Vec<[u8; 32
         if !small.is_empty() {
             pieces.push(Piece::Text(std::mem::take(&mut small)));
         }
-        let digest: [u8; 32] = Sha256::digest(section.as_bytes()).into();
-        if !known.exists([&digest[..]]).map_err(failed)? {
-            let lz4 = lz4_flex::block::compress(section.as_bytes());
-            add.execute(params![&digest[..], section.len() as i64, lz4]).map_err(failed)?;
-        }
-        pieces.push(Piece::Digest(hex(&digest)));
-        digests.push(digest);
+        pieces.push(match halves::split(section) {
+            Some(Halves { what, when }) => Piece::Halves(store(&what)?, store(&when)?),
+            None => Piece::Digest(store(section)?),
+        });
     }
     if !small.is_empty() {
         pieces.push(Piece::Text(small));
@@ -78,34 +95,46 @@ pub(super) fn put(db: &Connection, record: &str) -> Result<(Vec<u8>, Vec<[u8; 32
 }
 
 /// Puts a record together again, checking every digest.
-pub(super) fn get(db: &Connection, recipe: &[u8]) -> Result<String, HistoryError> {
+pub(super) fn get(db: &Connection, texts: &mut Texts, recipe: &[u8]) -> Result<String, HistoryError> {
     let damaged = |what: &str| HistoryError::Damaged(what.to_owned());
     let pieces: Vec<Piece> = serde_json::from_slice(recipe).map_err(|e| damaged(&e.to_string()))?;
-    let mut find = db
-        .prepare_cached("SELECT size, lz4 FROM content WHERE digest = ?1")
-        .map_err(|e| HistoryError::Query("read", e))?;
     let mut record = String::new();
     for piece in pieces {
         match piece {
             Piece::Text(text) => record.push_str(&text),
-            Piece::Digest(digest) => {
-                let wanted = unhex(&digest).ok_or_else(|| damaged("a recipe names no digest"))?;
-                let (size, lz4): (usize, Vec<u8>) = find
-                    .query_row([&wanted[..]], |row| Ok((row.get::<_, i64>(0)? as usize, row.get(1)?)))
-                    .optional()
-                    .map_err(|e| HistoryError::Query("read", e))?
-                    .ok_or_else(|| damaged("a text is gone"))?;
-                let text = lz4_flex::block::decompress(&lz4, size).map_err(|e| damaged(&e.to_string()))?;
-                if Sha256::digest(&text)[..] != wanted {
-                    return Err(damaged("a text differs from its digest"));
-                }
-                record.push_str(std::str::from_utf8(&text).map_err(|e| damaged(&e.to_string()))?);
+            Piece::Digest(digest) => record.push_str(&text(db, texts, &digest)?),
+            Piece::Halves(what, when) => {
+                let (what, when) = (text(db, texts, &what)?, text(db, texts, &when)?);
+                halves::join(&mut record, &what, &when).ok_or_else(|| damaged("two halves of a list differ"))?;
             }
         }
     }
     // Many of these are held at once, and growing has set aside up to as much again.
     record.shrink_to_fit();
     Ok(record)
+}
+
+/// The stored text of a digest.
+fn text(db: &Connection, texts: &mut Texts, digest: &str) -> Result<Rc<str>, HistoryError> {
+    let damaged = |what: &str| HistoryError::Damaged(what.to_owned());
+    let wanted = unhex(digest).ok_or_else(|| damaged("a recipe names no digest"))?;
+    if let Some(text) = texts.get(&wanted) {
+        return Ok(text);
+    }
+    let failed = |e| HistoryError::Query("read", e);
+    let mut find = db.prepare_cached("SELECT size, lz4 FROM content WHERE digest = ?1").map_err(failed)?;
+    let read = |row: &rusqlite::Row<'_>| {
+        let lz4 = row.get_ref(1)?.as_blob()?;
+        Ok(lz4_flex::block::decompress(lz4, row.get::<_, i64>(0)? as usize))
+    };
+    let found = find.query_row([&wanted[..]], read).optional().map_err(failed)?;
+    let text = found.ok_or_else(|| damaged("a text is gone"))?.map_err(|e| damaged(&e.to_string()))?;
+    if Sha256::digest(&text)[..] != wanted {
+        return Err(damaged("a text differs from its digest"));
+    }
+    let text: Rc<str> = String::from_utf8(text).map_err(|e| damaged(&e.to_string()))?.into();
+    texts.keep(wanted, Rc::clone(&text));
+    Ok(text)
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -4,10 +4,12 @@
 //! by content: what did not change between two runs, or between two runners, is stored once.
 
 mod content;
+mod halves;
 mod observations;
 mod reports;
 mod retention;
 mod runs;
+mod texts;
 
 pub use countersign_shared::state_lock::{LockError, StateLock};
 pub use observations::{Answer, Hint, Outcome, Stored};
@@ -15,13 +17,16 @@ pub use reports::{Extras, Previous, TrendPoint};
 pub use runs::Run;
 
 use rusqlite::Connection;
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 /// The file in `state_dir`.
 pub const FILE: &str = "history.sqlite";
 
-/// Raised with every change of the tables.
-const FORMAT: i64 = 1;
+/// Raised with every change of the tables or of what is in them.
+const FORMAT: i64 = 2;
+/// The oldest that is read: it has no lists in halves, and all else is as it is now.
+const OLDEST: i64 = 1;
 
 // Tables with long values have row ids: without, SQLite reads whole rows to compare keys on the way through the tree.
 const TABLES: &str = "
@@ -123,6 +128,7 @@ pub enum HistoryError {
 /// The open history.
 pub struct Store {
     db: Connection,
+    texts: RefCell<texts::Texts>,
 }
 
 impl Store {
@@ -148,9 +154,12 @@ impl Store {
                 .execute_batch(&format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {FORMAT}; COMMIT;"))
                 .map_err(sqlite("cannot make tables in"))?,
             FORMAT => {}
+            OLDEST..FORMAT => {
+                db.execute_batch(&format!("PRAGMA user_version = {FORMAT}")).map_err(sqlite("cannot write"))?
+            }
             found => return Err(HistoryError::Newer { path, found }),
         }
-        Ok(Self { db })
+        Ok(Self { db, texts: RefCell::default() })
     }
 
     /// The last tip seen of a repository (`canonical`, `proposed`).

@@ -70,7 +70,7 @@ impl Store {
                         None::<String>
                     ]),
                     Ok(answer) => {
-                        let (recipe, digests) = content::put(&tx, &answer.record)?;
+                        let (recipe, digests) = content::put(&tx, &mut self.texts.borrow_mut(), &answer.record)?;
                         let tokens = observation::tokens(&answer.record);
                         let accepted = serde_json::to_string(&answer.accepted)
                             .map_err(|e| HistoryError::Damaged(e.to_string()))?;
@@ -124,7 +124,7 @@ impl Store {
             .and_then(|mut find| find.query_row(params![runner, run], |row| row.get(0)).optional())
             .map_err(|e| HistoryError::Query("read", e))?
             .flatten();
-        recipe.map(|recipe| content::get(&self.db, &recipe)).transpose()
+        recipe.map(|recipe| content::get(&self.db, &mut self.texts.borrow_mut(), &recipe)).transpose()
     }
 
     /// The row of a runner in a run.
@@ -174,7 +174,8 @@ impl Store {
         let accepted = accepted.map_err(|e| HistoryError::Damaged(e.to_string()))?;
         let answer = match recipe {
             Some(recipe) => {
-                Ok(Answer { record: content::get(&self.db, &recipe)?, warm, full_at: full_at.unwrap_or(at), accepted })
+                let record = content::get(&self.db, &mut self.texts.borrow_mut(), &recipe)?;
+                Ok(Answer { record, warm, full_at: full_at.unwrap_or(at), accepted })
             }
             None => Err(Failure { code: code.unwrap_or_default(), message: message.unwrap_or_default() }),
         };

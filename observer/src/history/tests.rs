@@ -95,6 +95,44 @@ fn what_is_saved_reads_back_and_equal_sections_are_stored_once() {
     assert_eq!(store.newest_observed().unwrap(), Some(run));
 }
 
+fn list(release: &str, time: &str) -> String {
+    let row =
+        |n: usize| format!(" package-{n}\t0\t1\t{release}\tnoarch\t{time}\t{n}\t{n:064}\tkey\tu\t-\tfedora\tFedora\n");
+    format!("section packages\n{}close 0 40\nend 1\n", (0..40).map(row).collect::<String>())
+}
+
+#[test]
+fn runners_with_the_same_packages_store_them_once_whenever_they_came() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
+    let run = store.begin_run(at(0)).unwrap();
+    let outcomes = [("a", list("1", "1000")), ("b", list("1", "2000")), ("c", list("2", "1000"))];
+    let outcomes = outcomes.map(|(runner, record)| outcome(runner, answer(record, "t")));
+    store.save(&run, &outcomes).unwrap();
+    assert!(list("1", "1").len() > 2 * 2048);
+    drop(store);
+    let store = Store::open(dir.path()).unwrap();
+    for wanted in &outcomes {
+        assert_eq!(store.outcome(run.id, &wanted.runner).unwrap().as_ref(), Some(wanted));
+    }
+    assert_eq!(contents(&store), 4, "two sets, two times");
+}
+
+#[test]
+fn a_history_of_the_first_format_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
+    let run = store.begin_run(at(0)).unwrap();
+    // It had no halves: a text that is no list is stored in the same way today.
+    store.save(&run, &[outcome("a", answer(record("llvm", ""), "t"))]).unwrap();
+    store.db.execute_batch("PRAGMA user_version = 1").unwrap();
+    drop(store);
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(store.outcome(run.id, "a").unwrap().unwrap().answer.unwrap().record, record("llvm", ""));
+    let format: i64 = store.db.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+    assert_eq!(format, FORMAT, "an older program must refuse what it could not read");
+}
+
 #[test]
 fn a_damaged_text_is_an_error_and_never_an_answer() {
     let dir = tempfile::tempdir().unwrap();
@@ -103,6 +141,9 @@ fn a_damaged_text_is_an_error_and_never_an_answer() {
     store.save(&run, &[outcome("a", answer(record("llvm", ""), "t"))]).unwrap();
     let other = lz4_flex::block::compress(record("gcc0", "").as_bytes());
     store.db.execute("UPDATE content SET lz4 = ?1", [other]).unwrap();
+    drop(store);
+    // What this process has seen whole stays so for it; another one has only the file.
+    let store = Store::open(dir.path()).unwrap();
     assert!(matches!(store.outcome(run.id, "a"), Err(HistoryError::Damaged(_))));
     store.db.execute("DELETE FROM content", []).unwrap();
     assert!(matches!(store.outcome(run.id, "a"), Err(HistoryError::Damaged(_))));
