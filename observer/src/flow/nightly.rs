@@ -76,8 +76,11 @@ fn judge_stored<'a>(
     };
     let mut all = Rows::new(config, loaded, manifests, run)?;
     std::thread::scope(|scope| {
-        let parts: Vec<_> = runners.chunks(part).map(|part| scope.spawn(|| judge(part))).collect();
-        for part in parts {
+        let mut parts = runners.chunks(part);
+        let own = parts.next().unwrap_or_default();
+        let others: Vec<_> = parts.map(|part| scope.spawn(|| judge(part))).collect();
+        all.join(judge(own)?);
+        for part in others {
             let rows = part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
             all.join(rows);
         }
@@ -158,7 +161,12 @@ async fn run_all(
     if let Err(error) = tell::metrics(desk, Some((&report, &context)), started) {
         report.steps.push(step("metrics", Some(&error)));
     }
-    desk.store.save_report(&run, &report, &extras, Timestamp::now())?;
+    if desk.config.proposed.is_some() {
+        desk.store.save_report(&run, &report, &extras, Timestamp::now())?;
+    } else {
+        // No item has changed since it was stored.
+        desk.store.amend_report(&run, &report)?;
+    }
     let dropped = desk.store.prune(desk.config.history.keep, Timestamp::now())?;
     tracing::info!(dropped, "old runs dropped");
     Ok(tell::done(&report, &context, all, screen))

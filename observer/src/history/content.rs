@@ -98,19 +98,27 @@ pub(super) fn put(
 pub(super) fn get(db: &Connection, texts: &mut Texts, recipe: &[u8]) -> Result<String, HistoryError> {
     let damaged = |what: &str| HistoryError::Damaged(what.to_owned());
     let pieces: Vec<Piece> = serde_json::from_slice(recipe).map_err(|e| damaged(&e.to_string()))?;
-    let mut record = String::new();
-    for piece in pieces {
-        match piece {
-            Piece::Text(text) => record.push_str(&text),
-            Piece::Digest(digest) => record.push_str(&text(db, texts, &digest)?),
-            Piece::Halves(what, when) => {
-                let (what, when) = (text(db, texts, &what)?, text(db, texts, &when)?);
-                halves::join(&mut record, &what, &when).ok_or_else(|| damaged("two halves of a list differ"))?;
+    let mut found = Vec::with_capacity(pieces.len());
+    for piece in &pieces {
+        found.push(match piece {
+            Piece::Text(_) => (None, None),
+            Piece::Digest(digest) => (Some(text(db, texts, digest)?), None),
+            Piece::Halves(what, when) => (Some(text(db, texts, what)?), Some(text(db, texts, when)?)),
+        });
+    }
+    let length = |text: &Option<Rc<str>>| text.as_ref().map_or(0, |text| text.len());
+    let stored: usize = found.iter().map(|(first, second)| length(first) + length(second)).sum();
+    let mut record = String::with_capacity(stored + recipe.len());
+    for (piece, texts) in pieces.iter().zip(&found) {
+        match (piece, texts) {
+            (Piece::Halves(..), (Some(what), Some(when))) => {
+                halves::join(&mut record, what, when).ok_or_else(|| damaged("two halves of a list differ"))?;
             }
+            (Piece::Digest(_), (Some(text), _)) => record.push_str(text),
+            (Piece::Text(text), _) => record.push_str(text),
+            _ => return Err(damaged("a text is gone")),
         }
     }
-    // Many of these are held at once, and growing has set aside up to as much again.
-    record.shrink_to_fit();
     Ok(record)
 }
 

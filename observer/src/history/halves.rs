@@ -36,7 +36,6 @@ pub(super) fn split(section: &str) -> Option<Halves> {
 
 /// Puts a list together again at the end of `record`; `None` when the halves do not belong together.
 pub(super) fn join(record: &mut String, what: &str, when: &str) -> Option<()> {
-    record.reserve(what.len() + when.len());
     record.push_str(HEAD);
     let mut own = when.split_terminator('\n');
     for row in what.strip_prefix(HEAD)?.split_inclusive('\n') {

@@ -30,7 +30,12 @@ pub(super) fn parse<'a>(frame: &Frame<'a>) -> Result<Packages<'a>, Failure> {
         instances.push((package.nevra.name, package.db_instance));
         list.push(package);
     }
-    if !list.is_sorted_by(|a, b| a.nevra <= b.nevra) {
+    if list.is_sorted_by(|a, b| a.nevra.name <= b.nevra.name) {
+        // The probe sorts rows as texts: only the few instances of one name may be in another order than rpm's.
+        for instances in list.chunk_by_mut(|a, b| a.nevra.name == b.nevra.name) {
+            instances.sort_unstable_by(|a, b| a.nevra.cmp(&b.nevra));
+        }
+    } else {
         list.sort_unstable_by(|a, b| a.nevra.cmp(&b.nevra));
     }
     Ok(Packages { list, rpmdb_digest: rpmdb_digest(instances) })
