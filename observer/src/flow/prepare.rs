@@ -56,7 +56,8 @@ impl Desk {
         let source = self.source()?;
         let seen = self.store.tip(CANONICAL)?.and_then(|tip| CommitId::parse(&tip).ok());
         let trust = self.config.trust.clone();
-        let (loaded, violations) = blocking(move || {
+        // On this thread: the memory that reading takes at a large fleet is then there for what comes after it.
+        let read = || {
             let loaded = canonical::fetch_and_load(&source, seen)?;
             let mirror = Mirror::open_or_create(&source.mirror)?;
             let facts = privilege::canonical::gather(&mirror, &source.remote, loaded.commit)?;
@@ -67,8 +68,8 @@ impl Desk {
             let people = privilege::people::gather(&mirror, loaded.commit, source.anchor, &trusted, now);
             let violations = [privilege::canonical::judge(&facts), privilege::people::judge(&people)];
             Ok::<_, Stop>((loaded, violations.into_iter().flatten().collect::<Vec<_>>()))
-        })
-        .await??;
+        };
+        let (loaded, violations) = read()?;
         let settled = privilege::settle(violations, &self.config.trust);
         if let Some(stop) = Stop::refused(&settled) {
             return Err(stop);
@@ -81,11 +82,8 @@ impl Desk {
     pub async fn canonical_at(&self, commit: &str) -> Result<LoadedCanonical, Stop> {
         let source = self.source()?;
         let commit = CommitId::parse(commit)?;
-        blocking(move || {
-            let mirror = Mirror::open_or_create(&source.mirror)?;
-            Ok::<_, Stop>(canonical::load(&mirror, commit)?)
-        })
-        .await?
+        let mirror = Mirror::open_or_create(&source.mirror)?;
+        Ok(canonical::load(&mirror, commit)?)
     }
 
     /// The key for runners, proven to be declared for our role and for no other.
