@@ -1,7 +1,7 @@
 //! What the probe says is what rpm and dnf say.
 
 use countersign_integration::lab::{Base, Lab, LabConfig, Runner, turn};
-use countersign_observer::probe;
+use countersign_observer::probe::{self, Places};
 use countersign_shared::observation::{Observation, Reason, Tokens, is_warm, merge, tokens};
 use countersign_shared::ssh::Limits;
 
@@ -160,14 +160,18 @@ fn a_plain_exec_says_the_same_but_owns_up_to_it() {
         runner.write("/home/builder/.ssh/authorized_keys", key.public(), 0o600).unwrap();
         runner.sh("chown -R builder: ~builder/.ssh && chmod 700 ~builder ~builder/.ssh").unwrap();
         let session = key.session(runner, "builder");
-        let plain = wait(probe::run(&session, true, &["llvm"], &Tokens::default(), Limits::default())).unwrap();
+        let plain =
+            wait(probe::run(&session, true, &["llvm"], &Tokens::default(), Limits::default(), &Places::default()))
+                .unwrap()
+                .0;
         let (forced, plain) = (Observation::parse(&forced, 0).unwrap(), Observation::parse(&plain, 0).unwrap());
         assert_eq!(plain.packages, forced.packages);
         assert_eq!((&plain.history, &plain.needed, &plain.repos), (&forced.history, &forced.needed, &forced.repos));
         let rights = plain.privileges.seen().unwrap();
         assert!(rights.sudo && !rights.forced, "{rights:?}");
         // Without the probe in front of it, the account does not know the word that is asked for.
-        let nothing = wait(probe::run(&session, false, &[], &Tokens::default(), Limits::default())).unwrap_err();
+        let nothing = wait(probe::run(&session, false, &[], &Tokens::default(), Limits::default(), &Places::default()))
+            .unwrap_err();
         assert_eq!(nothing.code, "no-probe", "{}", nothing.message);
     }
 }

@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, OnceLock};
 
 use countersign_integration::lab::Runner;
-use countersign_observer::probe::{self, Enrollment};
+use countersign_observer::probe::{self, Enrollment, Places};
 use countersign_shared::observation::{Failure, Tokens};
 use countersign_shared::ssh::host_keys::HostKeys;
 use countersign_shared::ssh::{Connector, ConnectorConfig, Endpoint, Identity, Limits, Session, Target};
@@ -75,7 +75,8 @@ impl Key {
     /// What the observer does: one record.
     pub(crate) fn observe(&self, runner: &Runner, names: &[&str], tokens: &Tokens) -> Result<String, Failure> {
         let session = self.session(runner, ACCOUNT);
-        wait(probe::run(&session, false, names, tokens, Limits::default()))
+        wait(probe::run(&session, false, names, tokens, Limits::default(), &Places::default()))
+            .map(|(record, _)| record)
     }
 
     /// OpenSSH's own client with this key.

@@ -9,12 +9,13 @@ pub use targets::Targets;
 use crate::config::Config;
 use crate::history::{Answer, Hint, HistoryError, Outcome, Run, Store};
 use crate::privilege::{self, Violation};
-use crate::probe;
+use crate::probe::{self, Place, Places};
 use countersign_manifests_schema::report::Notice;
 use countersign_shared::manifest::fleet::Runner;
 use countersign_shared::observation::{self, Failure, Tokens};
 use countersign_shared::ssh::{Connector, ConnectorConfig, Identity, Limits, Session, SshError};
 use futures_util::StreamExt as _;
+use futures_util::future::Either;
 use jiff::Timestamp;
 
 /// What is asked of one runner.
@@ -44,6 +45,7 @@ pub struct Asker<'c> {
     config: &'c Config,
     connector: Connector,
     targets: Targets,
+    places: Places,
 }
 
 impl<'c> Asker<'c> {
@@ -57,7 +59,7 @@ impl<'c> Asker<'c> {
             channel_timeout: connect,
             ..ConnectorConfig::new(identity)
         });
-        Self { config, connector, targets }
+        Self { config, connector, targets, places: Places::default() }
     }
 
     /// A connection to one runner, for questions about a plan.
@@ -85,15 +87,27 @@ impl<'c> Asker<'c> {
                 && let Some(question) = waiting.next()
             {
                 let hint = self.hint(store, &question)?;
-                asked.push(async move {
+                asked.push(Either::Left(async move {
                     let tokens = hint.as_ref().map(|hint| &hint.tokens);
-                    let said = self.ask(&question, tokens).await;
-                    (question.runner, hint, Timestamp::now().as_second(), said)
-                });
+                    let (session, said) = self.ask(&question, tokens).await;
+                    Some(Asked { runner: question.runner, hint, at: Timestamp::now().as_second(), session, said })
+                }));
             }
             tally.running = asked.len();
             progress(tally);
-            let Some((runner, hint, at, said)) = asked.next().await else { break };
+            let Asked { runner, hint, at, session, said } = match asked.next().await {
+                Some(Some(asked)) => asked,
+                // A connection has ended.
+                Some(None) => continue,
+                None => break,
+            };
+            // The answer is read while the server says good-bye, and does not wait in memory for that.
+            if let Some(session) = session {
+                asked.push(Either::Right(async {
+                    session.close().await;
+                    None
+                }));
+            }
             let answer = match said {
                 Ok(said) => complete(store, runner, hint, at, said)?,
                 Err(failure) => Err(failure),
@@ -123,29 +137,46 @@ impl<'c> Asker<'c> {
         Ok(store.hint(&question.runner.name)?.filter(|hint| hint.full_at > oldest))
     }
 
-    async fn ask(&self, question: &Question<'_>, tokens: Option<&Tokens>) -> Result<Said, Failure> {
-        let session = self.connect(question.runner).await?;
+    async fn ask(
+        &self,
+        question: &Question<'_>,
+        tokens: Option<&Tokens>,
+    ) -> (Option<Session>, Result<Said<'_>, Failure>) {
+        let session = match self.connect(question.runner).await {
+            Ok(session) => session,
+            Err(failure) => return (None, Err(failure)),
+        };
         let nothing = Tokens::default();
-        let result = self.converse(&session, question, tokens.unwrap_or(&nothing)).await;
-        session.close().await;
-        result
+        let said = self.converse(&session, question, tokens.unwrap_or(&nothing)).await;
+        (Some(session), said)
     }
 
-    async fn converse(&self, session: &Session, question: &Question<'_>, tokens: &Tokens) -> Result<Said, Failure> {
+    async fn converse(&self, session: &Session, question: &Question<'_>, tokens: &Tokens) -> Result<Said<'_>, Failure> {
         let plain_exec = self.config.trust.accepts(crate::config::Accept::PlainExec);
         let limits = Limits { deadline: self.config.ssh.run_timeout.as_duration(), ..Limits::default() };
-        let record = match probe::run(session, plain_exec, &question.names, tokens, limits).await {
+        let port = question.runner.port;
+        // Before the answer where it will be a long one, so that none waits in memory for this.
+        let before = if tokens.packages.is_none() { Some(self.bounds(session, port).await) } else { None };
+        let asked = probe::run(session, plain_exec, &question.names, tokens, limits, &self.places).await;
+        let (record, place) = match asked {
             // A key that runs what it is asked for is bound to nothing: that is what is wrong, not the missing command.
             Err(failure) if failure.code == "no-probe" && !plain_exec && self.runs_anything(session).await => {
-                self.bounds(session, question.runner.port).await?;
+                match before {
+                    Some(bounds) => bounds?,
+                    None => self.bounds(session, port).await?,
+                };
                 return Err(failure);
             }
             answer => answer?,
         };
         let left_out = observation::left_out(&record);
         let (warm, whole) = (left_out.contains(&"packages"), left_out.is_empty());
-        let accepted = if warm { None } else { Some(self.bounds(session, question.runner.port).await?) };
-        Ok(Said { record, whole, accepted })
+        let accepted = match before {
+            _ if warm => None,
+            Some(bounds) => Some(bounds?),
+            None => Some(self.bounds(session, port).await?),
+        };
+        Ok(Said { record, whole, accepted, _place: place })
     }
 
     async fn runs_anything(&self, session: &Session) -> bool {
@@ -163,12 +194,23 @@ impl<'c> Asker<'c> {
     }
 }
 
+/// A runner that has answered, or will not.
+struct Asked<'q, 'p> {
+    runner: &'q Runner,
+    hint: Option<Hint>,
+    at: i64,
+    /// Still open, if there was one.
+    session: Option<Session>,
+    said: Result<Said<'p>, Failure>,
+}
+
 /// What a runner said, with what it left out still missing.
-struct Said {
+struct Said<'p> {
     record: String,
     whole: bool,
     /// Violated proofs that are let pass; `None` when its package list has not moved, and so nothing was tried.
     accepted: Option<Vec<Notice>>,
+    _place: Option<Place<'p>>,
 }
 
 /// Puts what a runner left out back in. The stored answer is read only now, so that none waits in memory.
@@ -177,9 +219,9 @@ fn complete(
     runner: &Runner,
     hint: Option<Hint>,
     at: i64,
-    said: Said,
+    said: Said<'_>,
 ) -> Result<Result<Answer, Failure>, HistoryError> {
-    let Said { record, whole, accepted } = said;
+    let Said { record, whole, accepted, _place } = said;
     if let (true, Some(accepted)) = (whole, &accepted) {
         return Ok(Ok(Answer { record, warm: false, full_at: at, accepted: accepted.clone() }));
     }

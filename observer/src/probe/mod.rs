@@ -4,8 +4,10 @@
 //! for anything else: the request holds package names and two digests, and no command is built from data.
 
 mod enroll;
+mod places;
 
 pub use enroll::{EnrollError, Enrollment};
+pub use places::{Place, Places};
 
 use countersign_shared::observation::{Failure, Nonce, PlanRequest, Request, RequestError, Tokens, open};
 use countersign_shared::ssh::{Exit, Limits, Session, SshError};
@@ -34,23 +36,28 @@ pub fn command_for(plain_exec: bool) -> String {
 
 /// Asks one runner and returns its record, complete and tied to this request.
 ///
-/// A record may be warm when `tokens` are given; see `countersign_shared::observation::merge`.
-pub async fn run(
+/// A record may be warm when `tokens` are given; see `countersign_shared::observation::merge`. A long one comes with its
+/// place, to be kept for as long as the record is.
+pub async fn run<'p>(
     session: &Session,
     plain_exec: bool,
     names: &[&str],
     tokens: &Tokens,
     limits: Limits,
-) -> Result<String, Failure> {
+    places: &'p Places,
+) -> Result<(String, Option<Place<'p>>), Failure> {
     let command = command_for(plain_exec);
     let mut attempt = 1;
     loop {
         let request = request(names, tokens)?;
-        let output = session.exec(&command, request.as_bytes(), limits).await.map_err(|error| unanswered(&error))?;
-        match open(output.stdout, request.nonce()) {
+        let mut answer = places.answer();
+        let ended = session.exec_into(&command, request.as_bytes(), limits, &mut answer).await;
+        let ended = ended.map_err(|error| unanswered(&error))?;
+        let (stdout, place) = answer.into_parts();
+        match open(stdout, request.nonce()) {
             Err(failure) if failure.code == "changing" && attempt < ATTEMPTS => attempt += 1,
-            Err(failure) => return Err(explained(failure, &output.ended.exit, &output.ended.stderr)),
-            Ok(record) => return Ok(record),
+            Err(failure) => return Err(explained(failure, &ended.exit, &ended.stderr)),
+            Ok(record) => return Ok((record, place)),
         }
     }
 }

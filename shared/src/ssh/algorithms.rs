@@ -57,9 +57,28 @@ const PACKET: u32 = 32 * 1024;
 /// Unanswered keepalives before a connection counts as dead.
 const KEEPALIVES: usize = 3;
 
+/// Pieces of an answer that wait for their reader before the server is made to wait.
+const WAITING: usize = 2;
+
+/// The same at a bastion, where one reader must not make all others wait.
+const WAITING_AT_BASTION: usize = 100;
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// A conversation with its server.
+    Session,
+    /// Connections to other servers go through it.
+    Bastion,
+}
+
 /// The settings for one connection.
-pub(super) fn client_config(wanted: Wanted, keepalive: Duration) -> client::Config {
+pub(super) fn client_config(wanted: Wanted, keepalive: Duration, used_as: Use) -> client::Config {
     client::Config {
+        channel_buffer_size: match used_as {
+            Use::Session => WAITING,
+            Use::Bastion => WAITING_AT_BASTION,
+        },
         preferred: Preferred {
             kex: Cow::Borrowed(KEY_EXCHANGE),
             key: Cow::Owned(wanted.keys),

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use super::RemoteText;
-use super::algorithms::client_config;
+use super::algorithms::{Use, client_config};
 use super::authentication::authenticate;
 use super::bastions::Bastions;
 use super::error::{Phase, SshError};
@@ -77,7 +77,7 @@ impl Connector {
     /// Connects to `target` and logs in. The time in the queue is bounded by nothing but the timeouts of those before.
     pub async fn connect(&self, target: &Target) -> Result<Session, SshError> {
         let connection = match &target.bastion {
-            None => self.connect_directly(&target.endpoint).await?,
+            None => self.connect_directly(&target.endpoint, Use::Session).await?,
             Some(bastion) => {
                 let shared = self.bastion(bastion).await?;
                 let endpoint = &target.endpoint;
@@ -97,14 +97,14 @@ impl Connector {
 
     async fn bastion(&self, bastion: &Bastion) -> Result<Arc<Connection>, SshError> {
         self.bastions
-            .get(bastion, || self.connect_directly(&bastion.endpoint))
+            .get(bastion, || self.connect_directly(&bastion.endpoint, Use::Bastion))
             .await
             .map_err(|source| SshError::Bastion { name: bastion.name.clone(), source })
     }
 
-    async fn connect_directly(&self, endpoint: &Endpoint) -> Result<Connection, SshError> {
+    async fn connect_directly(&self, endpoint: &Endpoint, used_as: Use) -> Result<Connection, SshError> {
         let place = self.gates.enter(endpoint.to_string()).await;
-        let (mut handle, lifeline, last_words) = self.greet_patiently(endpoint).await?;
+        let (mut handle, lifeline, last_words) = self.greet_patiently(endpoint, used_as).await?;
         self.log_in(&mut handle, endpoint, &last_words).await?;
         drop(place);
         Ok(self.connection(handle, lifeline, last_words, None))
@@ -122,7 +122,7 @@ impl Connector {
         let limit = self.config.connect_timeout;
         let greet = async {
             let stream = super::bastions::open(bastion, name, endpoint).await?;
-            self.greet(stream, endpoint).await
+            self.greet(stream, endpoint, Use::Session).await
         };
         let (mut handle, lifeline, last_words) =
             tokio::time::timeout(limit, greet).await.unwrap_or(Err(SshError::ConnectTimeout(limit)))?;
@@ -132,14 +132,18 @@ impl Connector {
     }
 
     /// TCP and handshake, again after a pause where the server dropped us unheard.
-    async fn greet_patiently(&self, endpoint: &Endpoint) -> Result<(Handle<Guard>, Lifeline, LastWords), SshError> {
+    async fn greet_patiently(
+        &self,
+        endpoint: &Endpoint,
+        used_as: Use,
+    ) -> Result<(Handle<Guard>, Lifeline, LastWords), SshError> {
         let limit = self.config.connect_timeout;
         let mut tried = 1;
         loop {
             // A machine that nobody answers for is another matter than one whose sshd does not speak.
             let deadline = Instant::now() + limit;
             let result = match timeout_at(deadline, dial(endpoint)).await {
-                Ok(Ok(stream)) => timeout_at(deadline, self.greet(stream, endpoint))
+                Ok(Ok(stream)) => timeout_at(deadline, self.greet(stream, endpoint, used_as))
                     .await
                     .unwrap_or(Err(SshError::ConnectTimeout(limit))),
                 Ok(Err(error)) => Err(error),
@@ -156,12 +160,17 @@ impl Connector {
     }
 
     /// The SSH handshake, up to the judgement of the host key.
-    async fn greet<S>(&self, stream: S, endpoint: &Endpoint) -> Result<(Handle<Guard>, Lifeline, LastWords), SshError>
+    async fn greet<S>(
+        &self,
+        stream: S,
+        endpoint: &Endpoint,
+        used_as: Use,
+    ) -> Result<(Handle<Guard>, Lifeline, LastWords), SshError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let wanted = endpoint.host_keys.wanted(&endpoint.address, endpoint.port);
-        let config = Arc::new(client_config(wanted, self.config.keepalive));
+        let config = Arc::new(client_config(wanted, self.config.keepalive, used_as));
         let last_words = LastWords::default();
         let guard = Guard {
             host: endpoint.address.clone(),

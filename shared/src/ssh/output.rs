@@ -74,6 +74,11 @@ pub struct Output {
 
 /// Where standard output goes, in pieces as they come from the network.
 pub trait Sink {
+    /// Waits until there is room for so many bytes more. Until then no more is read from the server.
+    fn room(&mut self, _bytes: usize) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+
     /// Takes the next piece; bounds have been checked.
     fn take(&mut self, piece: &[u8]);
 }

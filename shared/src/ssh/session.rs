@@ -78,7 +78,7 @@ impl Session {
         command: &str,
         stdin: &[u8],
         limits: Limits,
-        sink: &mut impl Sink,
+        sink: &mut (impl Sink + Send),
     ) -> Result<Ended, SshError> {
         let (mut from, to) = self.connection.open().await?.split();
         let run = self.converse(&mut from, &to, command, stdin, limits, sink);
@@ -99,7 +99,7 @@ impl Session {
         command: &str,
         stdin: &[u8],
         limits: Limits,
-        sink: &mut impl Sink,
+        sink: &mut (impl Sink + Send),
     ) -> Result<Ended, SshError> {
         let feed = async {
             to.exec(true, command).await?;
@@ -127,6 +127,7 @@ impl Session {
             match message {
                 Some(ChannelMsg::Data { data }) => {
                     meter.stdout(&data)?;
+                    sink.room(data.len()).await;
                     sink.take(&data);
                 }
                 Some(ChannelMsg::ExtendedData { data, .. }) => meter.stderr(&data)?,
