@@ -334,3 +334,15 @@ fn by_security_key(canonical: &Canonical, id: CommitId, key: &SecurityKey) -> Co
     let payload = String::from_utf8(RawCommit::parse(&raw).unwrap().signed.unwrap().payload).unwrap();
     sign_into(canonical, &payload, |payload| key.sign("git", payload, TOUCHED))
 }
+
+#[test]
+fn the_security_page_has_the_same_lists() {
+    let page = include_str!("../../../SECURITY.md");
+    let names = |heading: &str| -> BTreeSet<&str> {
+        let section = page.split("\n## ").find(|section| section.starts_with(heading)).unwrap();
+        section.lines().filter_map(|line| line.strip_prefix("- **")?.split_once("**")).map(|(name, _)| name).collect()
+    };
+    assert_eq!(names("Stricter than ssh-keygen"), STRICTER_THAN_SSH_KEYGEN.iter().copied().collect());
+    let by_git = STRICTER_THAN_GIT.iter().chain(super::people::STRICTER_THAN_GIT).copied().collect();
+    assert_eq!(names("Stricter than git"), by_git);
+}

@@ -251,7 +251,7 @@ fn what_git_itself_verifies_is_not_enough_and_what_we_accept_git_verifies() {
 }
 
 /// SECURITY.md says the same in words.
-const STRICTER_THAN_GIT: &[&str] = &[
+pub(super) const STRICTER_THAN_GIT: &[&str] = &[
     "two signatures",
     "a signature of another kind beside it",
     "a header that begins with gpgsig",
