@@ -51,8 +51,12 @@ pub enum Command {
     /// Write the newest comparison as text, Markdown, JSON and HTML
     Report(Show),
     /// Make proposals that would remove the drift of the newest comparison; nothing is changed and nothing is sent
+    ///
+    /// Each runner's own dnf is asked, without rights, what it would take. The files go below state_dir, proposals/RUNNER/SHA256. A proposal that is still right, with at least a quarter of its life left, is kept byte for byte.
     Propose(Propose),
     /// Offer the newest proposals to people: signed branches, and pull requests where there is a forge
+    ///
+    /// Branches proposals/RUNNER and proposals/@CLASS of the repository of [proposed] are made, brought up to date and taken away; no other is ever written, and nothing is merged. Without [forge] it prints what to fetch, and the command that approves it. It can be run again at any time.
     Publish,
     /// The main job: observe, diff, report, propose, publish
     Nightly(Show),

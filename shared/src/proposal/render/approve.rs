@@ -23,13 +23,14 @@ pub(super) fn section(sealed: &Sealed, out: &mut String) {
              path=proposals/{runner}/$id/proposal.json\n\
              commit=$(git log --remotes=origin --diff-filter=A --format=%H --max-count=1 -- \"$path\")\n\
              test \"$(git show \"$commit:$path\" | sha256sum)\" = \"$id  -\" \\\n\
+             \x20 && test \"$(git diff --name-only \"$commit^\" \"$commit\" | wc -l)\" -eq 2 \\\n\
              \x20 && git merge --no-ff -S -m 'Approve {runner}' -m \"Countersign-Approves: {runner} sha256:$id\" \"$commit\" \\\n\
              \x20 && git push origin main\n\
              ```\n\n\
-             A file cannot hold the id of the commit that brings it, so these look it up by the proposal's sha256 and \
-             go on only if the content is that. `echo \"$commit\"` must show the id that the pull \
-             request gives. If the commit brings more proposals than this one, use the command in the pull request: a \
-             merge must name each proposal that it brings."
+             A file cannot hold the id of the commit that brings it, so these look it up by the proposal's sha256, and \
+             go on only if the content is that and the commit brings nothing else. `echo \"$commit\"` must show the id \
+             that the pull request gives. A commit that brings proposals of several machines is merged by the command in \
+             its pull request, which `countersign-observer publish` prints where there is no forge: it names each of them."
         ),
     );
     line(

@@ -88,6 +88,21 @@ fn the_commands_for_plain_git_merge_nothing_when_the_content_is_another() {
     assert_eq!(done(&person, "git ls-remote origin main | cut -f 1"), before);
 }
 
+#[test]
+fn the_commands_for_plain_git_merge_nothing_that_they_do_not_name() {
+    let sealed = sealed();
+    let place = repositories(&sealed, sealed.bytes());
+    let (observer, person) = (place.path().join("observer"), place.path().join("person"));
+    done(
+        &observer,
+        "mkdir -p proposals/runner-05/x && echo '{}' >proposals/runner-05/x/proposal.json && git add . \
+         && git commit -q --amend -m both && git push -q --force origin HEAD",
+    );
+    let before = done(&person, "git rev-parse HEAD");
+    assert!(!shell(&person, block(&render(&sealed), "The same with git alone")).status.success());
+    assert_eq!(done(&person, "git rev-parse HEAD"), before);
+}
+
 /// Writes each README as a page for a browser: `COUNTERSIGN_PAGES=DIR cargo test -p countersign-shared readmes_as_pages`.
 #[test]
 fn readmes_as_pages() {
