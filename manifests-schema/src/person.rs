@@ -15,6 +15,8 @@ pub const ACT_SCHEMA: &str = "countersign/act/1";
 pub struct ReviewDocument {
     /// Always [`REVIEW_SCHEMA`].
     pub schema: String,
+    /// The first line of `HALT` in proposed's main branch; null when there is none. Only from `review`.
+    pub halted: Option<String>,
     /// Sorted by class, then runner.
     pub proposals: Vec<ReviewedProposal>,
     /// What is on branches of proposals and cannot be read as one.

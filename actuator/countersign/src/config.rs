@@ -28,6 +28,8 @@ pub(crate) struct Place {
     pub(crate) remote: String,
     #[serde(default = "default_branch")]
     pub(crate) branch: String,
+    /// Canonical only: the commit after which every commit must be by people.
+    pub(crate) anchor: Option<String>,
 }
 
 /// The notary's socket.
@@ -51,6 +53,8 @@ impl Default for Notary {
 pub(crate) struct Trust {
     /// A local copy of the approvers; without it those of canonical count.
     pub(crate) approvers: Option<PathBuf>,
+    /// Keys that count no more, one per line.
+    pub(crate) revoked: Option<PathBuf>,
     pub(crate) accept: Vec<Accept>,
 }
 
@@ -90,7 +94,7 @@ fn default_branch() -> String {
 
 impl Place {
     fn clone_at(path: PathBuf) -> Self {
-        Self { path: Some(path), url: None, remote: default_remote(), branch: default_branch() }
+        Self { path: Some(path), url: None, remote: default_remote(), branch: default_branch(), anchor: None }
     }
 }
 
@@ -133,7 +137,13 @@ impl Config {
             );
             place.path.iter_mut().for_each(|path| *path = at(base, path));
         }
-        config.trust.approvers.iter_mut().for_each(|path| *path = at(base, path));
+        anyhow::ensure!(
+            config.proposed.as_ref().is_none_or(|place| place.anchor.is_none()),
+            "[proposed] has no anchor: its history is judged proposal by proposal"
+        );
+        for path in [&mut config.trust.approvers, &mut config.trust.revoked] {
+            path.iter_mut().for_each(|path| *path = at(base, path));
+        }
         config.notary.socket = match &config.notary.ssh {
             Some(host) => {
                 anyhow::ensure!(!host.starts_with('-') && !host.is_empty(), "[notary] ssh is a host, as ssh takes it");
@@ -198,6 +208,7 @@ mod tests {
             ("[proposed]\npath = \"a\"\nremote = \"--upload-pack=x\"\n", "remote"),
             ("[proposed]\nurl = \"https://x/y\"\nremote = \"other\"\n", "with `path` only"),
             ("[proposed]\npath = \"a\"\nkey = \"b\"\n", "unknown field"),
+            ("[proposed]\npath = \"a\"\nanchor = \"b\"\n", "no anchor"),
             ("[adopt]\nto = \"everywhere\"\n", "unknown variant"),
             ("[notary]\nssh = \"-oProxyCommand=x\"\n", "a host"),
             ("[notary]\nssh = \"host\"\nsocket = \"notary.sock\"\n", "absolute"),

@@ -5,13 +5,15 @@ use crate::git::Repository;
 use crate::shell::Shell;
 use crate::stop::{Result, Stop};
 use countersign_shared::approval::allowed_signers::AllowedSigners;
-use countersign_shared::approval::people::People;
+use countersign_shared::approval::history::{self, Judgement, Rules};
+use countersign_shared::approval::people::{People, read_keys};
 use countersign_shared::exit::Outcome;
 use countersign_shared::git::snapshot::CANONICAL;
 use countersign_shared::git::{CommitId, Limits};
 use countersign_shared::manifest;
 use ssh_key::PublicKey;
 use ssh_key::public::KeyData;
+use std::path::Path;
 
 /// What every command works with.
 pub(crate) struct Desk {
@@ -19,8 +21,6 @@ pub(crate) struct Desk {
     pub(crate) config: Config,
     pub(crate) canonical: Repository,
     pub(crate) proposed: Repository,
-    /// Our clock, Unix seconds.
-    pub(crate) now: i64,
 }
 
 /// Canonical at one commit, and whom it names.
@@ -31,9 +31,12 @@ pub(crate) struct Spec {
     bots: Vec<KeyData>,
     /// The keys that sign proposals.
     pub(crate) observers: Vec<KeyData>,
+    revoked: Vec<KeyData>,
     require_touch: bool,
     /// Our clock, Unix seconds.
     pub(crate) now: i64,
+    /// Whether people stand behind every commit since the anchor; `None` without an anchor.
+    pub(crate) history: Option<std::result::Result<(), String>>,
 }
 
 impl Desk {
@@ -44,8 +47,7 @@ impl Desk {
         if canonical.is(&proposed) {
             return Err(Stop::invalid("config", "canonical and proposed are one repository"));
         }
-        let now = jiff::Timestamp::now().as_second();
-        let desk = Self { shell, config, canonical, proposed, now };
+        let desk = Self { shell, config, canonical, proposed };
         desk.fetch()?;
         Ok(desk)
     }
@@ -77,7 +79,28 @@ impl Desk {
         let (bots, observers) = (keys(&canonical.policy.approval.bots), keys(&canonical.fleet.keys.observer_sign));
         let require_touch =
             canonical.policy.approval.require_touch && !self.config.trust.accept.contains(&Accept::SoftwareKeys);
-        Ok(Spec { tip, canonical, approvers, bots, observers, require_touch, now: self.now })
+        let revoked = self.config.trust.revoked.as_deref().map(revoked).transpose()?.unwrap_or_default();
+        let now = jiff::Timestamp::now().as_second();
+        let mut spec = Spec { tip, canonical, approvers, bots, observers, revoked, require_touch, now, history: None };
+        spec.history = self.judged(&spec)?;
+        Ok(spec)
+    }
+
+    /// Judges canonical's history, where the person has said from where on.
+    fn judged(&self, spec: &Spec) -> Result<Option<std::result::Result<(), String>>> {
+        let Some(anchor) = self.config.canonical.as_ref().and_then(|place| place.anchor.as_deref()) else {
+            return Ok(None);
+        };
+        let anchor = CommitId::parse(anchor)?;
+        let rules = Rules { anchor, pinned: &spec.approvers, bots: &spec.bots, revoked: &spec.revoked, now: spec.now };
+        let untouched_counts = self.config.trust.accept.contains(&Accept::SoftwareKeys);
+        Ok(Some(match history::judge(&self.canonical.mirror, spec.tip, &rules)? {
+            Judgement::ByPeople { untouched: Some(commit), .. } if !untouched_counts => {
+                Err(format!("{commit}: the policy of its parent wants touched keys"))
+            }
+            Judgement::ByPeople { .. } => Ok(()),
+            Judgement::Refused { commit, why } => Err(format!("{commit}: {why}")),
+        }))
     }
 }
 
@@ -87,11 +110,19 @@ impl Spec {
         People {
             listed: &self.approvers,
             bots: &self.bots,
-            revoked: &[],
+            revoked: &self.revoked,
             require_touch: self.require_touch,
             now: self.now,
         }
     }
+}
+
+fn revoked(path: &Path) -> Result<Vec<KeyData>> {
+    let invalid = |cause: String| {
+        Stop::invalid("config", format!("cannot use the revoked keys {}", path.display())).because(cause)
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| invalid(error.to_string()))?;
+    read_keys(&text).map_err(|line| invalid(format!("line {line} is no public key")))
 }
 
 pub(crate) fn place<'c>(role: &str, place: Option<&'c Place>) -> Result<&'c Place> {

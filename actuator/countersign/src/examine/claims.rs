@@ -241,3 +241,6 @@ fn subject(item: &ClaimedItem) -> String {
     let arch = item.arch.as_ref().map(|arch| format!(".{arch}")).unwrap_or_default();
     format!("{}{arch}", item.package)
 }
+
+#[cfg(test)]
+mod tests;

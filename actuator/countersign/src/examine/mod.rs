@@ -103,12 +103,8 @@ pub(crate) fn newest(desk: &Desk, shelf: &Shelf) -> Newest {
 /// Recomputes one proposal.
 pub(crate) fn examine(desk: &Desk, spec: &Spec, shelf: &Shelf, newest: &Newest, key: &Key) -> Result<Examined> {
     let found = shelf.find(&desk.proposed, key)?;
-    let mut checks = Vec::new();
-    let mut say = |gate: &str, problem: Option<String>, fine: &str| {
-        let verdict = if problem.is_some() { GateVerdict::Refuse } else { GateVerdict::Pass };
-        let detail = problem.unwrap_or_else(|| fine.to_owned());
-        checks.push(GateRow { gate: gate.to_owned(), verdict, detail });
-    };
+    let mut checks = vec![of_canonical(spec)];
+    let mut say = |gate, problem, fine: &str| checks.push(row(gate, problem, fine));
     if let Spot::Branch(name, _) = &found.spot {
         let fault = shelf.branches.get(name).and_then(|branch| branch.fault.clone());
         say("not-observer", fault, "the observer's declared key signed the commit, and it adds proposals only");
@@ -137,7 +133,7 @@ pub(crate) fn examine(desk: &Desk, spec: &Spec, shelf: &Shelf, newest: &Newest, 
     let difference = (!honest).then(|| difference(found.readme.as_deref(), &rendered));
     say("misleading", difference, "the README is what this proposal renders to");
     let proposal = sealed.proposal();
-    let ended = proposal.expires.parse::<Timestamp>().map_or(true, |end| end.as_second() <= desk.now);
+    let ended = proposal.expires.parse::<Timestamp>().map_or(true, |end| end.as_second() <= spec.now);
     say("expired", ended.then(|| format!("it ended at {}", proposal.expires)), &format!("until {}", proposal.expires));
     let newer = newest.get(&key.0).filter(|(_, id)| *id != key.1);
     say("superseded", newer.map(|(created, id)| format!("{id} was made later, at {created}")), "there is no newer one");
@@ -151,6 +147,19 @@ pub(crate) fn examine(desk: &Desk, spec: &Spec, shelf: &Shelf, newest: &Newest, 
     let protected = if recomputed.protected.is_empty() { 0 } else { approval.protected_required };
     let required = approval.required.max(protected);
     Ok(Examined { found, sealed: Some(sealed), evidence, recomputed, required, checks })
+}
+
+fn row(gate: &str, problem: Option<String>, fine: &str) -> GateRow {
+    let verdict = if problem.is_some() { GateVerdict::Refuse } else { GateVerdict::Pass };
+    GateRow { gate: gate.to_owned(), verdict, detail: problem.unwrap_or_else(|| fine.to_owned()) }
+}
+
+fn of_canonical(spec: &Spec) -> GateRow {
+    let gate = "canonical-unsigned";
+    match &spec.history {
+        Some(judged) => row(gate, judged.clone().err(), "people stand behind every commit since the anchor"),
+        None => GateRow { verdict: GateVerdict::Skipped, ..row(gate, None, "no anchor is configured") },
+    }
 }
 
 /// The first line in which the README is not what it should be.

@@ -98,9 +98,13 @@ impl Repository {
         if stdout.lines().any(|line| line.starts_with('!') && moved.iter().any(|word| line.contains(word))) {
             return Ok(Pushed::Moved);
         }
+        let refused = stdout.lines().any(|line| line.starts_with('!'));
         let said = stdout.lines().filter(|line| line.starts_with('!')).map(|line| visible(line).into_owned());
         Err(Stop::failed("push", format!("{} took no push to {branch}", self.remote))
             .because(said.chain([ended.words()]).collect::<Vec<_>>().join("; "))
-            .hint(format!("nothing was changed there; the commit {commit} is in your clone of {}", self.role)))
+            .hint(match refused {
+                true => format!("nothing was changed there; the commit {commit} is in your clone of {}", self.role),
+                false => format!("whether {commit} is there is not known: look before you try again"),
+            }))
     }
 }

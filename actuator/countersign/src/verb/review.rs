@@ -22,7 +22,7 @@ pub(crate) fn review(desk: &Desk, screen: Screen) -> Result<Done> {
     let mut unreadable = shelf.unreadable.clone();
     let mut proposals = Vec::new();
     let waiting = shelf.open().into_keys().filter(|key| !shelf.merged.contains(*key));
-    let merged = shelf.merged.iter().filter(|key| has_time(desk, &shelf, key));
+    let merged = shelf.merged.iter().filter(|key| has_time(desk, &shelf, key, spec.now));
     for key in waiting.chain(merged) {
         let one = examine::examine(desk, &spec, &shelf, &newest, key);
         let is_merged = shelf.merged.contains(key);
@@ -35,8 +35,9 @@ pub(crate) fn review(desk: &Desk, screen: Screen) -> Result<Done> {
         }
     }
     proposals.sort_by(|a, b| (&a.class, &a.runner, &a.id).cmp(&(&b.class, &b.runner, &b.id)));
-    let document = ReviewDocument { schema: REVIEW_SCHEMA.to_owned(), proposals, unreadable };
-    Ok(Done { text: text(&document, desk.now, screen), json: line(&document)?, outcome: Outcome::Clean })
+    let halted = halted(desk, &shelf)?;
+    let document = ReviewDocument { schema: REVIEW_SCHEMA.to_owned(), halted, proposals, unreadable };
+    Ok(Done { text: text(&document, spec.now, screen), json: line(&document)?, outcome: Outcome::Clean })
 }
 
 fn odd(shelf: &Shelf, key: &Key, message: Option<String>) -> Unreadable {
@@ -45,10 +46,21 @@ fn odd(shelf: &Shelf, key: &Key, message: Option<String>) -> Unreadable {
     Unreadable { branch, path: Some(format!("proposals/{runner}/{id}")), message: message.unwrap_or_default() }
 }
 
+/// The first line of `HALT` in the main branch.
+fn halted(desk: &Desk, shelf: &Shelf) -> Result<Option<String>> {
+    let main = desk.proposed.tree(shelf.main)?;
+    // In whatever form: a stop that cannot be read is one.
+    if main.get_name("HALT").is_none() {
+        return Ok(None);
+    }
+    let bytes = desk.proposed.file(&main, "HALT", 64 << 10).ok().flatten().unwrap_or_default();
+    Ok(Some(String::from_utf8_lossy(&bytes).lines().next().unwrap_or_default().to_owned()))
+}
+
 /// Merged proposals whose time is over wait for nobody.
-fn has_time(desk: &Desk, shelf: &Shelf, key: &Key) -> bool {
+fn has_time(desk: &Desk, shelf: &Shelf, key: &Key, now: i64) -> bool {
     let Ok(sealed) = shelf.find(&desk.proposed, key).and_then(|found| found.sealed()) else { return false };
-    sealed.proposal().expires.parse::<Timestamp>().is_ok_and(|end| end.as_second() > desk.now)
+    sealed.proposal().expires.parse::<Timestamp>().is_ok_and(|end| end.as_second() > now)
 }
 
 fn text(document: &ReviewDocument, now: i64, screen: Screen) -> String {
@@ -57,6 +69,9 @@ fn text(document: &ReviewDocument, now: i64, screen: Screen) -> String {
         out.push_str(line);
         out.push('\n');
     };
+    if let Some(reason) = &document.halted {
+        push(&screen.palette.paint(Role::Bad, &format!("HALT is set in proposed: {}", visible(reason))));
+    }
     let mut classes: BTreeMap<&str, Vec<&ReviewedProposal>> = BTreeMap::new();
     for proposal in &document.proposals {
         classes.entry(&proposal.class).or_default().push(proposal);

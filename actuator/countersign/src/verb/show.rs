@@ -29,6 +29,7 @@ pub(crate) fn show(desk: &Desk, text: &str, screen: Screen) -> Result<Done> {
     }
     let document = ReviewDocument {
         schema: REVIEW_SCHEMA.to_owned(),
+        halted: None,
         proposals: examined.iter().filter_map(|one| one.document(true)).collect(),
         unreadable: Vec::new(),
     };
@@ -64,7 +65,8 @@ pub(super) fn summary(one: &Examined, screen: Screen) -> String {
     for row in &one.checks {
         let (role, word) = match row.verdict {
             GateVerdict::Refuse => (Role::Bad, "REFUSES"),
-            _ => (Role::Good, "ok"),
+            GateVerdict::Skipped => (Role::Dim, "skipped"),
+            GateVerdict::Pass => (Role::Good, "ok"),
         };
         let text = format!("{:<15} {}", row.gate, visible(&row.detail));
         let mut lines = wrapped(&text, screen.width.saturating_sub(10).max(20), LINES).into_iter();

@@ -253,6 +253,8 @@ fn other_peoples_pushes_in_between_cost_a_round_and_nothing_else() {
     waiting.answer("yes\n").ended(0);
     assert_eq!(stage.approver_by_merge("runner-01", &ids[0]), "ada@example.org");
     assert_eq!(stage.content("HALT"), b"not this night\n");
+    let review = stage.run(&["review", "--json"]).ended(0).json();
+    assert_eq!(review["halted"], "not this night");
 }
 
 #[test]

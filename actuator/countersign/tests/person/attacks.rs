@@ -147,6 +147,9 @@ fn a_lying_observer_is_seen_as_far_as_canonical_tells() {
     let mut removes = honest.clone();
     removes.transaction.rpms.insert(0, change("glibc-2.39-1.fc41.x86_64", Action::Remove, true));
     (removes.risk.removals, removes.risk.protected) = (1, vec!["glibc".to_owned()]);
+    let mut nothing = honest.clone();
+    nothing.transaction.rpms.drain(..2);
+    nothing.risk.downgrades = 1;
     let mut foreign = honest.clone();
     foreign.canonical.manifest_digest = "a".repeat(64);
     for (proposal, code) in [
@@ -155,6 +158,7 @@ fn a_lying_observer_is_seen_as_far_as_canonical_tells() {
         (invented, "unjustified"),
         (beside, "unjustified"),
         (removes, "unjustified"),
+        (nothing, "unjustified"),
         (foreign, "canonical-moved"),
     ] {
         let id = stage.publish("runner-01", &[proposal]).remove(0);
@@ -250,8 +254,13 @@ fn the_beginning_of_two_ids_is_answered_with_both() {
 
 #[test]
 fn the_persons_configuration_says_who_signs_and_never_what() {
-    let (stage, ids) = Stage::ready(&["runner-01", "runner-02"]);
+    let (stage, mut ids) = Stage::ready(&["runner-01", "runner-02"]);
     stage.run(&["approve", &ids[0], "--yes"]).ended(0);
+    // There is something new to fetch, with a tag on it.
+    let mut other = stage.proposal("runner-02");
+    other.expires = super::proposals::time(50_000);
+    ids[1] = stage.publish("runner-02", &[other]).remove(0);
+    stage.git(&stage.path("proposed.git"), &["tag", "v1", "proposals/runner-02"]);
     let plain = stage.git(&stage.path("proposed.git"), &["log", "-1", "--format=%B", "main"]);
 
     let marker = stage.path("a hook ran");
@@ -324,7 +333,7 @@ fn the_persons_configuration_says_who_signs_and_never_what() {
     assert_eq!(stage.approver_by_merge("runner-02", &ids[1]), "ada@example.org");
     let message = stage.git(&stage.path("proposed.git"), &["log", "-1", "--format=%B", "main"]);
     assert_eq!(message, plain.replace("runner-01", "runner-02").replace(&ids[0], &ids[1]));
-    assert_eq!(stage.git(&stage.path("proposed.git"), &["tag"]), "");
+    assert_eq!(stage.git(&stage.path("proposed.git"), &["tag"]), "v1");
     stage.git(&stage.path("home"), &["config", "--global", "--unset", "core.hooksPath"]);
     stage.run(&["reject", &ids[0], "--reason", "again", "--yes"]).ended(0);
     assert!(!marker.exists() && state() == before);
@@ -450,4 +459,34 @@ fn a_server_that_refuses_is_quoted_and_nothing_is_there() {
     let said = stage.run(&["approve", &ids[0], "--yes", "--json"]).stopped(1, "push");
     assert!(said.stdout.contains("way") && !said.stdout.contains("\\u001b"), "{}", said.stdout);
     assert_eq!(stage.tip("proposed", "main"), before);
+}
+
+#[test]
+fn a_canonical_that_somebody_else_wrote_approves_nothing() {
+    let (stage, ids) = Stage::ready(&["runner-01"]);
+    let anchor = stage.tip("canonical", "main");
+    let place = |more: &str| {
+        format!("[canonical]\npath = \"clones/canonical\"\n{more}[proposed]\npath = \"clones/proposed\"\n")
+    };
+    fs::write(stage.path("countersign.toml"), place(&format!("anchor = \"{anchor}\"\n"))).unwrap();
+    stage.run(&["show", &ids[0]]).ended(0);
+    // The forge adds a person, and declares a key of its own for the observer.
+    stage.restart("canonical");
+    let list = format!("stranger@example.org {}\n", stage.public("stranger"));
+    stage.write("canonical", "approvers", list.as_bytes());
+    stage.commit("canonical", Some("stranger"), "Welcome", "main");
+    stage.set("user.signingkey", stage.path("keys/stranger").to_str().unwrap());
+    stage.refused(&ids[0], "canonical-unsigned");
+    fs::write(stage.path("countersign.toml"), place("anchor = \"main\"\n")).unwrap();
+    stage.run(&["review", "--json"]).stopped(2, "usage");
+}
+
+#[test]
+fn a_revoked_key_signs_nothing() {
+    let (stage, ids) = Stage::ready(&["runner-01"]);
+    fs::write(stage.path("revoked"), format!("# lost\n{}\n", stage.public("ada"))).unwrap();
+    stage.configure("[trust]\nrevoked = \"revoked\"\n");
+    stage.run(&["approve", &ids[0], "--yes", "--json"]).stopped(20, "not-human");
+    fs::write(stage.path("revoked"), "nonsense\n").unwrap();
+    stage.run(&["approve", &ids[0], "--yes", "--json"]).stopped(2, "config");
 }

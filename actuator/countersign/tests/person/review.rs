@@ -20,7 +20,7 @@ fn what_waits_is_listed_by_class_with_risk_and_age() {
     let one = &json["proposals"][0];
     assert_eq!(one["branch"], "proposals/runner-01");
     assert_eq!((one["pulled"].as_u64(), one["required"].as_u64()), (Some(1), Some(1)));
-    assert!(one["checks"].as_array().unwrap().iter().all(|row| row["verdict"] == "pass"), "{one:#}");
+    assert!(one["checks"].as_array().unwrap().iter().all(|row| row["verdict"] != "refuse"), "{one:#}");
 }
 
 #[test]
