@@ -222,8 +222,9 @@ fn the_beginning_of_two_ids_is_answered_with_both() {
     stage.found();
     let mut seen = std::collections::BTreeMap::new();
     let mut twins = None;
+    let both = ["runner-01", "runner-02"].map(|runner| stage.proposal(runner));
     for number in 0.. {
-        let mut proposal = stage.proposal(if number % 2 == 0 { "runner-01" } else { "runner-02" });
+        let mut proposal = both[usize::from(number % 2 == 1)].clone();
         proposal.created = super::proposals::time(-100_000 - number);
         let sealed = Sealed::new(proposal.clone()).unwrap();
         let other = seen.insert(sealed.id()[..4].to_owned(), (sealed.id().to_owned(), proposal.clone()));
