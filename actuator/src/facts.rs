@@ -1,6 +1,7 @@
 //! Everything that the gates judge by, gathered before the first of them is asked. Values only: no clock, no file, no
 //! connection.
 
+use crate::breaker::Usage;
 use crate::halt::Halt;
 use countersign_manifests_schema::warden::Inspection;
 use countersign_shared::drift::Compiled;
@@ -53,12 +54,12 @@ pub struct World {
 /// What the breaker counts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tally {
-    /// Why it tripped, for each that did.
-    pub tripped: Vec<String>,
-    /// Transactions in the last 24 hours.
-    pub today: u32,
-    /// Transactions in this run.
-    pub run: u32,
+    /// Why the notary's breaker tripped; `None` when it did not.
+    pub tripped: Option<String>,
+    /// Tokens that the notary gave in the last 24 hours.
+    pub tokens_today: u32,
+    /// What the ledger says.
+    pub usage: Usage,
 }
 
 /// A person is on duty.

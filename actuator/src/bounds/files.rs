@@ -54,12 +54,13 @@ fn exposed(path: &Path, me: u32) -> Option<Violation> {
         // A key that is not there is said by whoever needs it.
         Err(_) => return None,
     };
-    let mode = metadata.permissions().mode() & 0o7777;
-    if metadata.uid() != me && metadata.uid() != 0 {
-        let message = format!("{} belongs to user id {}", path.display(), metadata.uid());
-        return Some(Violation::new(Code::KeyExposed, message));
+    let (mode, owner) = (metadata.permissions().mode() & 0o7777, metadata.uid());
+    if owner != me && owner != 0 {
+        return Some(Violation::new(Code::KeyExposed, format!("{} belongs to user id {owner}", path.display())));
     }
-    (mode & 0o077 != 0).then(|| {
+    // Root may hand a key to this account by its group.
+    let others = if owner == me { 0o077 } else { 0o027 };
+    (mode & others != 0).then(|| {
         Violation::new(Code::KeyExposed, format!("{} can be read by others (mode {mode:04o})", path.display()))
     })
 }

@@ -45,6 +45,9 @@ pub enum Command {
     Halt(Halt),
     /// List what was applied, by whom it was approved, and how it ended
     Review(Review),
+    /// Show the record of what was done, or verify that it is whole
+    #[command(subcommand)]
+    Ledger(Ledger),
 }
 
 /// Options of `plan`.
@@ -68,4 +71,24 @@ pub struct Review {
     /// How far back: a length such as 7d, or a time such as 2026-11-20 or 2026-11-20T03:30:00Z
     #[arg(long, value_name = "D")]
     pub since: String,
+}
+
+/// What is done with the ledger.
+#[derive(Debug, Subcommand)]
+pub enum Ledger {
+    /// Show its entries
+    Show(LedgerShow),
+    /// Recompute the chain and its signatures, and compare with the notary
+    Verify,
+}
+
+/// Options of `ledger show`.
+#[derive(Debug, Args)]
+pub struct LedgerShow {
+    /// Only of this proposal: the sha256 or the beginning of it
+    #[arg(value_name = "ID")]
+    pub proposal: Option<String>,
+    /// Only from then on, as in `review`
+    #[arg(long, value_name = "D")]
+    pub since: Option<String>,
 }

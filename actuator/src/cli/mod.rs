@@ -49,6 +49,10 @@ fn run(cli: Cli) -> Result<Done, Stop> {
         Command::Plan(plan) => flow::plan(&config, &plan.ids, screen),
         Command::Halt(halt) => flow::halt(&config, &halt.reason),
         Command::Review(review) => flow::review(&config, &review.since, screen),
+        Command::Ledger(args::Ledger::Show(show)) => {
+            flow::ledger_show(&config, show.proposal.as_deref(), show.since.as_deref(), screen)
+        }
+        Command::Ledger(args::Ledger::Verify) => flow::ledger_verify(&config, screen),
     }
 }
 

@@ -4,10 +4,15 @@ use super::show;
 use crate::config::Config;
 use crate::gather::notary_chain as chain;
 use crate::halt;
+use crate::ledger::{self, Ledger};
 use crate::stop::{Done, Stop};
+use countersign_manifests_schema::ledger::Event;
 use countersign_manifests_schema::notary::{NotaryAnswer, NotaryRequest};
 use countersign_shared::exit::Outcome;
+use countersign_shared::journal::Watch;
 use countersign_shared::notary;
+use countersign_shared::signing_key::SigningKey;
+use jiff::Timestamp;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -20,6 +25,8 @@ struct Document {
     schema: &'static str,
     reason: String,
     places: Vec<Place>,
+    /// Whether the ledger has an entry of it.
+    recorded: bool,
 }
 
 /// A place that was told to stop.
@@ -48,6 +55,7 @@ pub fn halt(config: &Config, reason: &str) -> Result<Done, Stop> {
     let place = |place: String, result: Result<(), String>| Place { place, set: result.is_ok(), error: result.err() };
     let places = vec![place(file.display().to_string(), local), place("the notary".to_owned(), told)];
     let all = places.iter().all(|place| place.set);
+    let recorded = record(config, reason);
     let mut text = String::new();
     for place in &places {
         let name = countersign_shared::terminal::visible(&place.place).into_owned();
@@ -61,7 +69,20 @@ pub fn halt(config: &Config, reason: &str) -> Result<Done, Stop> {
             "Nothing new is started; undoing goes on. To go on: remove the file, and `countersign resume`.\n",
         );
     }
-    let document = Document { schema: "countersign/halt/1", reason: reason.to_owned(), places };
+    if let Err(why) = &recorded {
+        text.push_str(&format!("not recorded in the ledger: {}\n", countersign_shared::terminal::visible(why)));
+    }
+    let document =
+        Document { schema: "countersign/halt/1", reason: reason.to_owned(), places, recorded: recorded.is_ok() };
     let outcome = if all { Outcome::Clean } else { Outcome::Failed };
     Ok(Done { outcome, text, json: show::json(&document)? })
+}
+
+/// A record that fails is no halt that fails: whoever is applying holds the ledger, and stops by the file.
+fn record(config: &Config, reason: &str) -> Result<(), String> {
+    let key = SigningKey::load(&config.ledger.signing_key).map_err(|error| chain(&error))?;
+    let path = config.state_dir.join(ledger::FILE);
+    let mut ledger = Ledger::open(&path, key, Watch::default(), &mut |_, _| ()).map_err(|error| chain(&error))?;
+    let event = Event::Halted { reason: reason.to_owned() };
+    ledger.append(Timestamp::now().as_second(), event).map(|_| ()).map_err(|error| chain(&error))
 }

@@ -1,12 +1,14 @@
 //! The commands.
 
 mod halt;
+mod ledger;
 mod plan;
 mod review;
 mod show;
 mod status;
 
 pub use halt::halt;
+pub use ledger::{show as ledger_show, verify as ledger_verify};
 pub use plan::plan;
 pub use review::review;
 pub use status::status;

@@ -1,21 +1,24 @@
 //! `review --since D`: what was applied, by whom it was approved, and how it ended.
 
 use crate::config::Config;
+use crate::ledger::listing::Selection;
 use crate::stop::{Done, Stop};
 use countersign_shared::duration::Span;
+use countersign_shared::exit::Outcome;
 use countersign_shared::terminal::Screen;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 /// Lists it.
-pub fn review(_config: &Config, since: &str, _screen: Screen) -> Result<Done, Stop> {
-    let _since = moment(since, Timestamp::now())?;
-    Err(Stop::invalid("no-ledger", "nothing was ever applied"))
+pub fn review(config: &Config, since: &str, screen: Screen) -> Result<Done, Stop> {
+    let since = Some(moment(since, Timestamp::now())?.as_second());
+    let listing = super::ledger::list(config, Selection { since, proposal: None })?;
+    Ok(Done { outcome: Outcome::Clean, text: listing.text(screen.palette), json: listing.json() })
 }
 
 /// A length of time before now, a day, or a time.
-fn moment(text: &str, now: Timestamp) -> Result<Timestamp, Stop> {
+pub(super) fn moment(text: &str, now: Timestamp) -> Result<Timestamp, Stop> {
     if let Ok(span) = text.parse::<Span>() {
         let seconds = i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
         let then = now.as_second().checked_sub(seconds).and_then(|then| Timestamp::from_second(then).ok());

@@ -2,11 +2,12 @@
 
 use super::{plan, show};
 use crate::config::Config;
-use crate::gather::{self, From};
+use crate::gather::{self, From, Gathered};
 use crate::halt::Halt;
 use crate::stop::{Done, Stop};
-use countersign_manifests_schema::plan::{PLAN_SCHEMA, PlanDocument};
-use countersign_shared::exit::Outcome;
+use countersign_manifests_schema::notary::Outcome;
+use countersign_manifests_schema::plan::{ApplyResult, PLAN_SCHEMA, PlanDocument, PlannedProposal};
+use countersign_shared::exit;
 use countersign_shared::terminal::{Screen, visible};
 use jiff::Timestamp;
 
@@ -45,17 +46,41 @@ pub fn status(config: &Config, screen: Screen) -> Result<Done, Stop> {
         Err(_) => {}
     }
     if let Ok(tally) = &world.tally {
-        for why in &tally.tripped {
-            line(format!("breaker  tripped: {why}"));
+        if let Some(why) = tally.tripped.as_ref().or(tally.usage.tripped.as_ref()) {
+            line(format!("breaker  TRIPPED: {why}"));
         }
-        line(format!("breaker  {} of {} in 24 hours", tally.today, world.policy.breaker.transactions_per_day));
+        let used = tally.usage.today.max(tally.tokens_today);
+        line(format!("breaker  {used} of {} in 24 hours", world.policy.breaker.transactions_per_day));
+    }
+    match &gathered.past {
+        Ok(past) => past.started.iter().filter(|(_, recorded)| recorded.end.is_none()).for_each(|(id, recorded)| {
+            line(format!("UNDER WAY  {id} since entry {} of the ledger: `apply` ends it", recorded.number));
+        }),
+        Err(why) => line(format!("the ledger cannot be read: {why}")),
     }
     let document = PlanDocument {
         schema: PLAN_SCHEMA.to_owned(),
-        proposals: judged.iter().map(|(candidate, judgement)| plan::planned(candidate, judgement)).collect(),
+        proposals: judged
+            .iter()
+            .map(|(candidate, judgement)| ended(plan::planned(candidate, judgement), &gathered))
+            .collect(),
         trust: gathered.trust.clone(),
         left_out: gathered.left_out,
     };
-    let outcome = if halted { Outcome::Halted } else { Outcome::Clean };
+    let outcome = if halted { exit::Outcome::Halted } else { exit::Outcome::Clean };
     Ok(Done { outcome, text: head + &show::plan(&document, screen), json: show::json(&document)? })
+}
+
+/// With what became of it, by the ledger.
+fn ended(mut planned: PlannedProposal, gathered: &Gathered) -> PlannedProposal {
+    let recorded = gathered.past.as_ref().ok().and_then(|past| past.started.get(&planned.id));
+    if let Some((outcome, receipt)) = recorded.and_then(|recorded| recorded.end.as_ref()) {
+        planned.result = Some(match outcome {
+            Outcome::Applied => ApplyResult::Applied,
+            Outcome::Undone => ApplyResult::Undone,
+            Outcome::Failed => ApplyResult::Failed,
+        });
+        planned.receipt = Some(receipt.clone());
+    }
+    planned
 }

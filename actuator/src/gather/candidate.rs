@@ -1,5 +1,6 @@
 //! One proposal: its bytes, its README, the observer's commit, and what people have said about it.
 
+use super::Started;
 use super::main::{Brought, Main, is_id};
 use super::notary::chain;
 use super::people::{Lists, key_data};
@@ -35,8 +36,8 @@ pub(super) struct Court<'g> {
     pub(super) main: &'g Main,
     pub(super) spec: &'g Spec,
     pub(super) lists: &'g Lists,
-    /// Proposals that the notary has burned.
-    pub(super) started: &'g Result<BTreeSet<String>, String>,
+    /// What was ever started.
+    pub(super) started: &'g Result<Started, String>,
     /// Whether people have approved a proposal, for those that were asked about.
     pub(super) approved: RefCell<HashMap<String, bool>>,
 }
@@ -57,7 +58,7 @@ impl Court<'_> {
         let over = brought.times.as_ref().is_some_and(|times| {
             times.expires.parse::<jiff::Timestamp>().is_ok_and(|expires| expires.as_second() <= now)
         });
-        let started = self.started.as_ref().is_ok_and(|started| started.contains(&brought.id));
+        let started = self.started.as_ref().is_ok_and(|started| started.place(&brought.id).is_some());
         !over && !started && self.main.gone(&brought.runner, &brought.id).is_none()
     }
 
@@ -109,7 +110,7 @@ impl Court<'_> {
         let readme = self.readme(at, &directory, sealed.as_ref().ok())?;
         let started = match self.started {
             Err(why) => Err(why.clone()),
-            Ok(burned) => Ok(burned.contains(id).then(|| "the notary has burned it".to_owned())),
+            Ok(started) => Ok(started.place(id)),
         };
         Ok(Some(Candidate {
             gone: main.gone(&runner, id).map(|commit| commit.to_string()),

@@ -6,28 +6,32 @@
 //! | `people` | who counts: listed in canonical and in the pinned copy |
 //! | `main` | proposed: what main's first-parent way brought and took away |
 //! | `candidate` | one proposal: bytes, README, the observer's commit, approvals, rejections |
-//! | `notary` | halts, leases, budgets, what was started |
+//! | `notary` | halts, leases, budgets, what was burned |
+//! | `ledger` | what was started, how it ended, what was used of the budgets |
 //! | `seen` | the tips that were seen last, and what main brought: the only memory |
 
 mod candidate;
+mod ledger;
 mod main;
 mod notary;
 mod people;
 mod seen;
 mod spec;
 
+pub use ledger::{Past, Recorded};
 pub use main::{Brought, Main};
-pub(crate) use notary::chain as notary_chain;
+pub(crate) use notary::{chain as notary_chain, state as notary_state};
 pub use people::Lists;
 pub use spec::Spec;
 
 use crate::config::{Accept, Config, Repository};
-use crate::facts::{Candidate, Kind, Place, World};
+use crate::facts::{Candidate, Kind, Place, Tally, World};
 use crate::halt;
 use crate::stop::Stop;
 use countersign_manifests_schema::report::Notice;
 use countersign_shared::git::{CommitId, GitError, Mirror, Reference, Remote, RemoteUrl, SshAccess};
 use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Proposals that can no longer be applied and are shown without being asked for; the newest of them.
@@ -48,6 +52,8 @@ pub struct Gathered {
     pub left_out: usize,
     /// What is accepted although it should not be.
     pub trust: Vec<Notice>,
+    /// What the ledger says; `Err` = nothing is known.
+    pub past: Result<Past, String>,
 }
 
 /// Whether the remotes are asked.
@@ -57,6 +63,23 @@ pub enum From {
     Remotes,
     /// As it was fetched last.
     Mirrors,
+}
+
+/// What was ever started.
+#[derive(Debug)]
+pub(crate) struct Started {
+    /// By the notary.
+    burned: BTreeSet<String>,
+    /// By the ledger.
+    recorded: BTreeMap<String, Recorded>,
+}
+
+impl Started {
+    /// Where that is recorded of a proposal.
+    fn place(&self, id: &str) -> Option<String> {
+        let entry = self.recorded.get(id).map(|recorded| format!("entry {} of the ledger", recorded.number));
+        entry.or_else(|| self.burned.contains(id).then(|| "the notary has burned it".to_owned()))
+    }
 }
 
 /// One of the two repositories: its mirror and its way there.
@@ -112,6 +135,19 @@ pub fn gather(config: &Config, from: From, wanted: &[String], now: i64) -> Resul
     let (spec, lists) = spec::gather(config, from, &seen, now)?;
     let main = main::gather(config, from, &mut seen)?;
     let asked = notary::ask(&config.notary.socket, &lists);
+    let past = ledger::read(config, now);
+    let started = match (&asked.started, &past) {
+        (Err(why), _) => Err(why.clone()),
+        (_, Err(why)) => Err(format!("the ledger: {why}")),
+        (Ok(burned), Ok(past)) => Ok(Started { burned: burned.clone(), recorded: past.started.clone() }),
+    };
+    let tally = match (&asked.budget, &past) {
+        (Err(why), _) => Err(why.clone()),
+        (_, Err(why)) => Err(format!("the ledger: {why}")),
+        (Ok((tripped, tokens_today)), Ok(past)) => {
+            Ok(Tally { tripped: tripped.clone(), tokens_today: *tokens_today, usage: past.usage.clone() })
+        }
+    };
     let rewritten: Vec<String> = spec.rewritten.iter().chain(&main.rewritten).cloned().collect();
     let world = World {
         now,
@@ -121,22 +157,17 @@ pub fn gather(config: &Config, from: From, wanted: &[String], now: i64) -> Resul
         rewritten,
         canonical: spec.people.clone(),
         policy: spec.canonical.policy.clone(),
-        tally: asked.tally,
+        tally,
     };
-    let court = candidate::Court {
-        main: &main,
-        spec: &spec,
-        lists: &lists,
-        started: &asked.started,
-        approved: RefCell::default(),
-    };
+    let court =
+        candidate::Court { main: &main, spec: &spec, lists: &lists, started: &started, approved: RefCell::default() };
     let (candidates, left_out) = chosen(&court, wanted, now)?;
     let mut trust = spec.notices.clone();
     trust.extend(software_keys(config, &candidates));
     if from == From::Remotes {
         seen.remember(&spec, &main)?;
     }
-    Ok(Gathered { world, candidates, left_out, trust, spec, main })
+    Ok(Gathered { world, candidates, left_out, trust, spec, main, past })
 }
 
 fn halts(config: &Config, main: &Main, asked: &notary::Asked) -> Result<Vec<(String, halt::Halt)>, Stop> {
@@ -191,7 +222,7 @@ fn resolve(court: &candidate::Court<'_>, text: &str) -> Result<String, Stop> {
             format!("{text:?} is not the sha256 of a proposal, nor the beginning of one"),
         ));
     }
-    let all: std::collections::BTreeSet<String> = court.ids()?.into_iter().filter(|id| id.starts_with(text)).collect();
+    let all: BTreeSet<String> = court.ids()?.into_iter().filter(|id| id.starts_with(text)).collect();
     match all.iter().collect::<Vec<_>>().as_slice() {
         [] => Err(no_such(text)),
         [one] => Ok((*one).clone()),

@@ -2,7 +2,7 @@
 //! known lets nothing pass.
 
 use super::people::Lists;
-use crate::facts::{Duty, Tally};
+use crate::facts::Duty;
 use countersign_manifests_schema::notary::{NotaryAnswer, NotaryRequest, NotaryState};
 use countersign_shared::approval::signed::{SignedRefusal, open_lease};
 use countersign_shared::notary;
@@ -22,7 +22,8 @@ pub(super) struct Asked {
     pub(super) leases: Result<Vec<Duty>, String>,
     /// Why leases that it holds do not count here.
     pub(super) void: Vec<String>,
-    pub(super) tally: Result<Tally, String>,
+    /// Why its breaker tripped, and tokens in 24 hours.
+    pub(super) budget: Result<(Option<String>, u32), String>,
     /// Proposals that were ever burned.
     pub(super) started: Result<BTreeSet<String>, String>,
 }
@@ -35,7 +36,7 @@ pub(super) fn ask(socket: &Path, lists: &Lists) -> Asked {
             halted: Err(why.clone()),
             leases: Err(why.clone()),
             void: Vec::new(),
-            tally: Err(why.clone()),
+            budget: Err(why.clone()),
             started: Err(why),
         },
     }
@@ -78,7 +79,7 @@ fn heard(state: &NotaryState, lists: &Lists) -> Asked {
         halted: Ok(state.halted.clone()),
         leases: Ok(leases),
         void,
-        tally: Ok(Tally { tripped: state.tripped.iter().cloned().collect(), today: state.tokens_today, run: 0 }),
+        budget: Ok((state.tripped.clone(), state.tokens_today)),
         started: Ok(state.burned.iter().chain(&state.under_way).cloned().collect()),
     }
 }

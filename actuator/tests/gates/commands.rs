@@ -1,6 +1,13 @@
 //! The other commands, the documents, and how each ends.
 
-use super::stage::Stage;
+use super::stage::{RUNNER, Stage};
+use countersign_actuator::ledger::Ledger;
+use countersign_manifests_schema::bundle::{BUNDLE_SCHEMA, Bundle};
+use countersign_manifests_schema::ledger::Event;
+use countersign_manifests_schema::notary::Outcome;
+use countersign_shared::journal::Watch;
+use countersign_shared::proposal::Sealed;
+use countersign_shared::signing_key::SigningKey;
 
 #[test]
 fn every_failure_is_one_document_with_a_place_and_a_hint() {
@@ -54,6 +61,7 @@ fn a_halt_reaches_both_places_and_says_where_it_did_not() {
     let (status, document) = stage.json(&["halt", "llvm looks wrong"]);
     assert_eq!(status, 0, "{document}");
     assert!(document["places"].as_array().unwrap().iter().all(|place| place["set"] == true), "{document}");
+    assert_eq!(stage.json(&["ledger", "show"]).1["entries"][0]["event"]["reason"], "llvm looks wrong");
     stage.refused(&sealed, "halted");
     assert_eq!(stage.notary.state.lock().unwrap().halted.as_deref(), Some("llvm looks wrong"));
     // `status` and `plan` end with it.
@@ -117,4 +125,96 @@ fn what_is_remembered_is_what_is_judged_anew() {
     std::fs::write(&memory, &written).unwrap();
     let (_, document) = stage.json(&["plan"]);
     assert_eq!(document["proposals"].as_array().unwrap().len(), 1);
+}
+
+/// Writes to the ledger as an application does.
+fn record(stage: &Stage, events: Vec<Event>) {
+    std::fs::create_dir_all(stage.at("state")).unwrap();
+    let key = SigningKey::load(&stage.key("ledger")).unwrap();
+    let mut ledger = Ledger::open(&stage.at("state/ledger.jsonl"), key, Watch::default(), &mut |_, _| ()).unwrap();
+    for event in events {
+        ledger.append(jiff::Timestamp::now().as_second(), event).unwrap();
+    }
+}
+
+fn started(sealed: &Sealed) -> Event {
+    let proposal = String::from_utf8(sealed.bytes().to_vec()).unwrap();
+    Event::Started {
+        proposal: sealed.id().to_owned(),
+        runner: RUNNER.to_owned(),
+        approved_by: vec!["ada@example.org".to_owned()],
+        bundle: Bundle { schema: BUNDLE_SCHEMA.to_owned(), proposal, statements: Vec::new(), lease: None, token: None },
+        before: "b".repeat(64),
+        staged: "c".repeat(64),
+        commands: Vec::new(),
+    }
+}
+
+fn ended(sealed: &Sealed, outcome: Outcome) -> Event {
+    Event::Ended {
+        proposal: sealed.id().to_owned(),
+        runner: RUNNER.to_owned(),
+        outcome,
+        after: Some("d".repeat(64)),
+        commands: Vec::new(),
+        detail: None,
+    }
+}
+
+#[test]
+fn what_the_ledger_has_started_is_spent_and_shown_with_its_end() {
+    let stage = Stage::new();
+    let sealed = stage.merged();
+    stage.ready(&sealed);
+    record(&stage, vec![started(&sealed)]);
+    assert!(stage.decided(&sealed, "spent").contains("entry 1"));
+    let text = String::from_utf8(stage.run(&["status"]).stdout).unwrap();
+    assert!(text.contains("UNDER WAY") && text.contains(sealed.id()), "{text}");
+    record(&stage, vec![ended(&sealed, Outcome::Applied)]);
+    stage.refused(&sealed, "spent");
+    let (status, document) = stage.json(&["status"]);
+    let row = &document["proposals"][0];
+    assert_eq!((status, row["result"].as_str()), (0, Some("applied")));
+    assert_eq!(row["receipt"].as_str().unwrap().len(), 64);
+    // It is done, so it is no refusal of anything that is to be done.
+    assert_eq!(stage.json(&["plan"]).0, 0);
+    let (status, document) = stage.json(&["review", "--since", "1h"]);
+    assert_eq!((status, document["entries"].as_array().unwrap().len()), (0, 2));
+    assert_eq!(document["entries"][0]["event"]["approved_by"][0], "ada@example.org");
+    let (_, document) = stage.json(&["review", "--since", "2999-01-01"]);
+    assert_eq!(document["entries"], serde_json::json!([]));
+}
+
+#[test]
+fn what_was_given_up_before_it_began_is_not_spent_and_a_failure_trips() {
+    let stage = Stage::new();
+    let sealed = stage.merged();
+    let (proposal, runner) = (sealed.id().to_owned(), RUNNER.to_owned());
+    let given_up = Event::Refused { proposal, runner, code: "no-token".to_owned(), detail: "late".to_owned() };
+    record(&stage, vec![started(&sealed), given_up]);
+    stage.ready(&sealed);
+    let other = stage.proposal(|proposal| proposal.runner = "runner-02".to_owned());
+    record(&stage, vec![started(&other), ended(&other, Outcome::Failed)]);
+    stage.refused(&sealed, "breaker");
+}
+
+#[test]
+fn a_ledger_that_cannot_be_trusted_lets_nothing_pass() {
+    let stage = Stage::new();
+    let sealed = stage.merged();
+    record(&stage, vec![Event::Halted { reason: "a look".to_owned() }, Event::Halted { reason: "more".to_owned() }]);
+    stage.ready(&sealed);
+    let (status, document) = stage.json(&["ledger", "verify"]);
+    assert_eq!((status, &document["bad"], document["entries"].as_u64()), (0, &serde_json::Value::Null, Some(2)));
+    let path = stage.at("state/ledger.jsonl");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replacen("a look", "a loop", 1)).unwrap();
+    let row = stage.verdict(&sealed);
+    assert_eq!(row.refusals(), ["spent", "breaker"], "{row:?}");
+    let (status, document) = stage.json(&["ledger", "verify"]);
+    assert_eq!((status, document["bad"]["line"].as_u64()), (20, Some(1)));
+    assert_eq!(stage.json(&["ledger", "show"]).0, 1);
+    // A halt does not need it, and says that it is not in it.
+    let (status, document) = stage.json(&["halt", "look at the ledger"]);
+    assert_eq!((status, &document["recorded"]), (0, &false.into()));
 }

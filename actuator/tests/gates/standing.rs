@@ -217,7 +217,7 @@ fn a_breaker_that_tripped_or_a_budget_that_is_used_up_refuses() {
     stage.notary.set(|state| state.tokens_today = 2);
     stage.ready(&sealed);
     stage.notary.set(|state| state.tokens_today = 3);
-    assert!(stage.refused(&sealed, "breaker").contains("3 of 3"));
+    assert!(stage.refused(&sealed, "breaker").contains("3 tokens"));
     stage.notary.set(|state| {
         state.tokens_today = 0;
         state.tripped = Some("runner-01 failed".to_owned());

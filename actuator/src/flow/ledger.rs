@@ -1,0 +1,42 @@
+//! `ledger show` and `ledger verify`: the record itself, and whether it is whole.
+
+use super::review::moment;
+use crate::config::Config;
+use crate::gather::notary_state;
+use crate::ledger::listing::{self, Listing, Selection};
+use crate::ledger::report::{self, Witnesses};
+use crate::ledger::{FILE, LedgerError};
+use crate::stop::{Done, Stop};
+use countersign_shared::exit::Outcome;
+use countersign_shared::signing_key::SigningKey;
+use countersign_shared::terminal::Screen;
+use jiff::Timestamp;
+
+/// Shows entries, all or those of one proposal, or since some time.
+pub fn show(config: &Config, proposal: Option<&str>, since: Option<&str>, screen: Screen) -> Result<Done, Stop> {
+    let since = since.map(|since| moment(since, Timestamp::now())).transpose()?.map(Timestamp::as_second);
+    let listing = list(config, Selection { since, proposal })?;
+    Ok(Done { outcome: Outcome::Clean, text: listing.text(screen.palette), json: listing.json() })
+}
+
+/// Recomputes the chain and its signatures, and compares with the notary.
+pub fn verify(config: &Config, screen: Screen) -> Result<Done, Stop> {
+    let key = key(config)?;
+    let witnesses = Witnesses { notary: Some(notary_state(&config.notary.socket)), ..Witnesses::default() };
+    let report =
+        report::verify(&config.state_dir.join(FILE), key.public(), &witnesses).map_err(|error| stop(&error))?;
+    Ok(Done { outcome: report.outcome(), text: report.text(screen.palette), json: report.json() })
+}
+
+pub(super) fn list(config: &Config, selection: Selection<'_>) -> Result<Listing, Stop> {
+    listing::show(&config.state_dir.join(FILE), key(config)?.public(), selection).map_err(|error| stop(&error))
+}
+
+pub(super) fn key(config: &Config) -> Result<SigningKey, Stop> {
+    SigningKey::load(&config.ledger.signing_key)
+        .map_err(|error| Stop::of(Outcome::Invalid, "ledger-key", &error).hint(error.hint()))
+}
+
+fn stop(error: &LedgerError) -> Stop {
+    Stop::of(Outcome::Failed, "ledger", error).hint("`ledger verify` names the first bad line")
+}

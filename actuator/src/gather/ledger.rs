@@ -1,0 +1,54 @@
+//! What the ledger says: what was started, how it ended, what was used of the budgets.
+
+use super::notary::chain;
+use crate::breaker::{Count, Usage};
+use crate::config::Config;
+use crate::ledger::{self, read};
+use countersign_manifests_schema::ledger::Event;
+use countersign_manifests_schema::notary::Outcome;
+use countersign_shared::signing_key::SigningKey;
+use std::collections::BTreeMap;
+
+/// What is recorded of one application.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// Number of the entry of its start.
+    pub number: u64,
+    /// How it ended, and sha256 of the entry of that; `None` while it has not.
+    pub end: Option<(Outcome, String)>,
+}
+
+/// The whole ledger, in short.
+#[derive(Debug, Clone, Default)]
+pub struct Past {
+    /// What was used of the budgets.
+    pub usage: Usage,
+    /// Applications that were begun, by the sha256 of their proposals. What was given up before it began is not there.
+    pub started: BTreeMap<String, Recorded>,
+}
+
+/// Reads it, checking every entry; `Err` says why nothing is known. `now` is Unix seconds, and when the run began.
+pub(super) fn read(config: &Config, now: i64) -> Result<Past, String> {
+    let key = SigningKey::load(&config.ledger.signing_key).map_err(|error| chain(&error))?;
+    let mut count = Count::new(now, now);
+    let mut started: BTreeMap<String, Recorded> = BTreeMap::new();
+    read::scan(&config.state_dir.join(ledger::FILE), key.public(), &mut |entry, head, _| {
+        count.take(entry);
+        match &entry.event {
+            Event::Started { proposal, .. } => {
+                started.insert(proposal.clone(), Recorded { number: entry.number, end: None });
+            }
+            Event::Refused { proposal, .. } => {
+                started.remove(proposal);
+            }
+            Event::Ended { proposal, outcome, .. } => {
+                if let Some(recorded) = started.get_mut(proposal) {
+                    recorded.end = Some((*outcome, head.sha256.clone()));
+                }
+            }
+            Event::Halted { .. } | Event::Tripped { .. } | Event::Reset { .. } => {}
+        }
+    })
+    .map_err(|error| chain(&error))?;
+    Ok(Past { usage: count.usage(), started })
+}
