@@ -141,8 +141,12 @@ pub struct Notary {
 pub struct Ledger {
     /// The private key that signs its entries: ed25519, OpenSSH's format.
     pub signing_key: PathBuf,
-    /// A git repository that keeps a copy.
+    /// A git repository that keeps a copy, and nothing else.
     pub mirror: Option<String>,
+    /// Private key for `ssh` that may write the mirror.
+    pub mirror_ssh_key: Option<PathBuf>,
+    /// Host keys for `ssh`; required for an ssh url.
+    pub mirror_known_hosts: Option<PathBuf>,
 }
 
 /// By what wardens are known: sha256 digests, 64 hex digits each. An empty list fits nothing.
@@ -218,6 +222,14 @@ impl Config {
         for path in [&mut self.trust.approvers, &mut self.notary.socket, &mut self.ledger.signing_key] {
             at(path);
         }
+        for path in [&mut self.ledger.mirror_ssh_key, &mut self.ledger.mirror_known_hosts] {
+            path.iter_mut().for_each(at);
+        }
+        if let Some(url) =
+            self.ledger.mirror.as_mut().filter(|url| countersign_shared::git::remote::is_relative_path(url))
+        {
+            *url = base.join(&*url).to_string_lossy().into_owned();
+        }
     }
 
     /// What cannot be meant, and the table that it is in.
@@ -231,6 +243,11 @@ impl Config {
                 self.ssh.certificate.is_some() && self.ssh.key.is_none(),
                 "[ssh]",
                 "[ssh] certificate needs a key beside it",
+            ),
+            (
+                [&self.canonical.url, &self.proposed.url].map(Some).contains(&self.ledger.mirror.as_ref()),
+                "[ledger]",
+                "[ledger] mirror must be a repository of its own",
             ),
             (!(1..=1024).contains(&self.ssh.per_server), "[ssh]", "[ssh] per_server must be from 1 to 1024"),
             (self.ssh.connect_timeout.as_secs() == 0, "[ssh]", "[ssh] connect_timeout must be at least 1s"),
@@ -286,6 +303,8 @@ mod tests {
             ("key = \"keys/act\"", "key = \"k\"\nrun_timeout = \"1 h\"", "not a length of time"),
             ("approvers =", "accept = [\"everything\"]\napprovers =", "unknown variant"),
             ("[notary]\nsocket = \"/run/countersign/notary.sock\"\n", "", "missing field `notary`"),
+            ("[ledger]", "[ledger]\nmirror = \"canonical.git\"", "of its own"),
+            ("[ledger]", "[ledger]\nmirror = \"/srv/proposed.git\"", "of its own"),
             ("[ledger]", "[warden]\nbinary = [\"AB\"]\n[ledger]", "sha256"),
             ("[canonical]", "[canonical", "expected"),
         ] {

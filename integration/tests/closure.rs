@@ -78,6 +78,16 @@ fn only_the_observer_can_push() {
     }
 }
 
+/// It writes the copy of its ledger, and that is all of git that it writes.
+#[test]
+fn only_the_actuator_can_keep_receipts() {
+    let receipts = |package| features(package, "countersign_shared").contains("receipts");
+    assert!(receipts("countersign-actuator"), "the list would show it");
+    for package in ["countersign-observer", "countersign-warden", "countersign-notary", "countersign"] {
+        assert!(!receipts(package), "{package}");
+    }
+}
+
 #[test]
 fn wire_formats_are_serde_and_nothing_that_reads_or_writes() {
     let forbidden = ["countersign-shared", "tokio", "git2", "russh", "rusqlite", "tracing", "anyhow"];

@@ -4,7 +4,8 @@
 //! it should be), [`drift`] (the difference), [`proposal`] (the closed transaction that would remove it).
 //! Identity comes first: [`nevra`], [`evr`].
 //! Everything in here is pure, except the features `git` and `ssh`, which read, and `push`, which can push branches
-//! `proposals/*` and no other; only the observer asks for it.
+//! `proposals/*` and no other; only the observer asks for it. `receipts`, for which only the actuator asks, keeps a copy
+//! of its ledger on `main` of a repository of its own.
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test may stop at the first surprise"))]
 
 #[cfg(feature = "approval")]

@@ -6,6 +6,7 @@
 
 pub mod entry;
 pub mod listing;
+pub mod mirror;
 pub mod read;
 pub mod report;
 pub mod witness;

@@ -4,6 +4,7 @@
 #![expect(clippy::print_stderr, reason = "how many cases ran is part of the result")]
 
 mod crash;
+mod mirror;
 mod place;
 mod tampered;
 mod witnesses;

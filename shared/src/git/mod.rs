@@ -2,7 +2,8 @@
 //!
 //! What this module cannot do: write to canonical. [`transport`] is the only place that starts git, its verbs are a
 //! closed enum, and the `push` in it is a dry run that proves that pushing is refused ([`write_probe`]). Built with the
-//! feature `push`, as the observer alone is, it has one more, which can name branches `proposals/*` and nothing else.
+//! feature `push`, as the observer alone is, it has one more, which can name branches `proposals/*` and nothing else; with
+//! `receipts`, as the actuator alone is, one that writes `main` of the repository that keeps a copy of the ledger.
 //! There is never a work tree. Everything blocks: call it inside `spawn_blocking`.
 
 pub mod error;
@@ -13,6 +14,8 @@ pub mod object;
 pub mod proposals;
 #[cfg(feature = "push")]
 pub mod push;
+#[cfg(feature = "receipts")]
+pub mod receipts;
 pub mod remote;
 pub mod snapshot;
 pub mod transport;

@@ -49,6 +49,14 @@ pub(super) enum Verb<'a> {
         /// What is to change.
         updates: &'a [super::push::Update],
     },
+    /// `git push` of the copy of the ledger, only if it is where it is expected to be.
+    #[cfg(feature = "receipts")]
+    PushReceipts {
+        /// A commit of the mirror.
+        new: super::CommitId,
+        /// The tip that the remote must have now; `None` = none.
+        expected: Option<super::CommitId>,
+    },
 }
 
 impl Verb<'_> {
@@ -58,6 +66,8 @@ impl Verb<'_> {
             Verb::Fetch { .. } | Verb::ListRemote | Verb::RefusedPush { .. } | Verb::FetchProposals => false,
             #[cfg(feature = "push")]
             Verb::PushProposals { .. } => true,
+            #[cfg(feature = "receipts")]
+            Verb::PushReceipts { .. } => true,
         }
     }
 
@@ -87,6 +97,10 @@ impl Verb<'_> {
             Verb::PushProposals { .. } => {
                 &["push", "--porcelain", "--no-verify", "--no-follow-tags", "--no-signed", "--recurse-submodules=no"]
             }
+            #[cfg(feature = "receipts")]
+            Verb::PushReceipts { .. } => {
+                &["push", "--porcelain", "--no-verify", "--no-follow-tags", "--no-signed", "--recurse-submodules=no"]
+            }
         };
         let mut argv: Vec<String> = fixed.iter().map(|s| (*s).to_owned()).collect();
         #[cfg(feature = "push")]
@@ -94,6 +108,11 @@ impl Verb<'_> {
             let id = |commit: Option<_>| commit.map(|c: super::CommitId| c.to_string()).unwrap_or_default();
             // An empty expectation means: there is no such branch (git-push(1)).
             argv.extend(updates.iter().map(|u| format!("--force-with-lease={}:{}", u.branch.as_str(), id(u.expected))));
+        }
+        #[cfg(feature = "receipts")]
+        if let Verb::PushReceipts { expected, .. } = self {
+            let expected = expected.map(|commit| commit.to_string()).unwrap_or_default();
+            argv.push(format!("--force-with-lease={}:{expected}", super::receipts::BRANCH));
         }
         argv.push("--".to_owned());
         argv.push(url.to_owned());
@@ -110,6 +129,8 @@ impl Verb<'_> {
                 let new = update.new.map(|commit| commit.to_string()).unwrap_or_default();
                 format!("{new}:{}", update.branch.as_str())
             })),
+            #[cfg(feature = "receipts")]
+            Verb::PushReceipts { new, .. } => argv.push(format!("{new}:{}", super::receipts::BRANCH)),
         }
         argv
     }
@@ -359,6 +380,19 @@ mod tests {
             assert_eq!(first == "push", argv.contains(&"--dry-run".to_owned()), "{argv:?}");
             let dashes = argv.iter().position(|a| a == "--").unwrap();
             assert!(argv[dashes + 1..].iter().all(|a| !a.starts_with('-')), "{argv:?}");
+        }
+    }
+
+    #[cfg(feature = "receipts")]
+    #[test]
+    fn the_copy_of_the_ledger_goes_to_one_branch_and_never_over_another_tip() {
+        let id = |digit: &str| crate::git::CommitId::parse(&digit.repeat(40)).unwrap();
+        for (expected, lease) in [(None, String::new()), (Some(id("2")), "2".repeat(40))] {
+            let argv = Verb::PushReceipts { new: id("1"), expected }.argv("/srv/receipts.git");
+            let tail = ["--", "/srv/receipts.git", &format!("{}:refs/heads/main", "1".repeat(40))];
+            assert!(argv.ends_with(&tail.map(str::to_owned)), "{argv:?}");
+            assert!(argv.contains(&format!("--force-with-lease=refs/heads/main:{lease}")), "{argv:?}");
+            assert!(!argv.iter().any(|word| word == "--force" || word.starts_with('+') || word == "-f"));
         }
     }
 
