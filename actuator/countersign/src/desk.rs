@@ -6,7 +6,7 @@ use crate::shell::Shell;
 use crate::stop::{Result, Stop};
 use countersign_shared::approval::allowed_signers::AllowedSigners;
 use countersign_shared::approval::history::{self, Judgement, Rules};
-use countersign_shared::approval::people::{People, read_keys};
+use countersign_shared::approval::people::{Approver, NotAPerson, People, read_keys};
 use countersign_shared::exit::Outcome;
 use countersign_shared::git::snapshot::CANONICAL;
 use countersign_shared::git::{CommitId, Limits};
@@ -27,7 +27,9 @@ pub(crate) struct Desk {
 pub(crate) struct Spec {
     pub(crate) tip: CommitId,
     pub(crate) canonical: manifest::Canonical,
-    approvers: AllowedSigners,
+    /// The person's own copy; without one, what canonical lists.
+    pinned: AllowedSigners,
+    listed: AllowedSigners,
     bots: Vec<KeyData>,
     /// The keys that sign proposals.
     pub(crate) observers: Vec<KeyData>,
@@ -63,25 +65,32 @@ impl Desk {
         let tip = self.canonical.tip()?;
         let snapshot = self.canonical.mirror.snapshot(tip, &CANONICAL, &Limits::default())?;
         let canonical = manifest::Canonical::load(&snapshot.files).map_err(|problems| Stop::lint(&problems))?;
-        let text = match &self.config.trust.approvers {
+        let text = canonical.approvers.as_ref().map(|approvers| approvers.text.clone()).unwrap_or_default();
+        let own = match &self.config.trust.approvers {
             Some(path) => std::fs::read_to_string(path).map_err(|error| {
                 Stop::invalid("config", format!("cannot read the approvers {}", path.display()))
                     .because(error.to_string())
             })?,
-            None => canonical.approvers.as_ref().map(|approvers| approvers.text.clone()).unwrap_or_default(),
+            None => text.clone(),
         };
-        let approvers =
-            AllowedSigners::parse(&text).map_err(|error| Stop::of(Outcome::Invalid, "approvers", &error))?;
+        let parse =
+            |text: &str| AllowedSigners::parse(text).map_err(|error| Stop::of(Outcome::Invalid, "approvers", &error));
+        let (listed, pinned) = (parse(&text)?, parse(&own)?);
         let keys = |list: &[manifest::ssh_key::PublicKey]| {
             let read = |key: &manifest::ssh_key::PublicKey| PublicKey::from_openssh(&key.to_string()).ok();
             list.iter().filter_map(read).map(|key| key.key_data().clone()).collect::<Vec<_>>()
         };
-        let (bots, observers) = (keys(&canonical.policy.approval.bots), keys(&canonical.fleet.keys.observer_sign));
+        let roles = &canonical.fleet.keys;
+        let machines =
+            [&canonical.policy.approval.bots, &roles.observer_ssh, &roles.observer_sign, &roles.actuator_ssh];
+        let bots = machines.into_iter().flat_map(|list| keys(list)).collect();
+        let observers = keys(&roles.observer_sign);
         let require_touch =
             canonical.policy.approval.require_touch && !self.config.trust.accept.contains(&Accept::SoftwareKeys);
         let revoked = self.config.trust.revoked.as_deref().map(revoked).transpose()?.unwrap_or_default();
         let now = jiff::Timestamp::now().as_second();
-        let mut spec = Spec { tip, canonical, approvers, bots, observers, revoked, require_touch, now, history: None };
+        let mut spec =
+            Spec { tip, canonical, pinned, listed, bots, observers, revoked, require_touch, now, history: None };
         spec.history = self.judged(&spec)?;
         Ok(spec)
     }
@@ -92,7 +101,7 @@ impl Desk {
             return Ok(None);
         };
         let anchor = CommitId::parse(anchor)?;
-        let rules = Rules { anchor, pinned: &spec.approvers, bots: &spec.bots, revoked: &spec.revoked, now: spec.now };
+        let rules = Rules { anchor, pinned: &spec.pinned, bots: &spec.bots, revoked: &spec.revoked, now: spec.now };
         let untouched_counts = self.config.trust.accept.contains(&Accept::SoftwareKeys);
         Ok(Some(match history::judge(&self.canonical.mirror, spec.tip, &rules)? {
             Judgement::ByPeople { untouched: Some(commit), .. } if !untouched_counts => {
@@ -105,15 +114,20 @@ impl Desk {
 }
 
 impl Spec {
-    /// Who counts.
-    pub(crate) fn people(&self) -> People<'_> {
-        People {
-            listed: &self.approvers,
+    /// Asks both lists, where there are two; they must name the same person.
+    pub(crate) fn ask<E: From<NotAPerson>>(
+        &self,
+        ask: impl Fn(&People<'_>) -> std::result::Result<Approver, E>,
+    ) -> std::result::Result<Approver, E> {
+        let people = |listed| People {
+            listed,
             bots: &self.bots,
             revoked: &self.revoked,
             require_touch: self.require_touch,
             now: self.now,
-        }
+        };
+        let person = ask(&people(&self.listed))?;
+        if ask(&people(&self.pinned))? == person { Ok(person) } else { Err(NotAPerson::TwoNames.into()) }
     }
 }
 

@@ -55,6 +55,8 @@ pub(crate) struct Shelf {
     pub(crate) main: CommitId,
     pub(crate) branches: BTreeMap<String, Branch>,
     pub(crate) merged: BTreeSet<Key>,
+    /// Every proposal on a branch, each once: a branch without a fault before one with.
+    pub(crate) open: BTreeMap<Key, String>,
     pub(crate) unreadable: Vec<Unreadable>,
 }
 
@@ -81,7 +83,7 @@ impl Shelf {
         let proposed = &desk.proposed;
         let main = proposed.tip()?;
         let merged = directories(proposed, main, None)?;
-        let mut shelf = Self { main, branches: BTreeMap::new(), merged, unreadable: Vec::new() };
+        let mut shelf = Self { main, branches: BTreeMap::new(), merged, open: BTreeMap::new(), unreadable: Vec::new() };
         let (tips, odd) = proposed.branches()?;
         for name in odd {
             shelf.unreadable.push(Unreadable {
@@ -102,21 +104,14 @@ impl Shelf {
                 shelf.branches.insert(name, Branch { tip, brings, fault });
             }
         }
-        Ok(shelf)
-    }
-
-    /// Every proposal on a branch, each once.
-    pub(crate) fn open(&self) -> BTreeMap<&Key, &str> {
-        let mut open = BTreeMap::new();
-        // A branch without a fault before one with.
-        let mut branches: Vec<_> = self.branches.iter().collect();
+        let mut branches: Vec<_> = shelf.branches.iter().collect();
         branches.sort_by_key(|(name, branch)| (branch.fault.is_some(), *name));
         for (name, branch) in branches {
             for key in &branch.brings {
-                open.entry(key).or_insert(name.as_str());
+                shelf.open.entry(key.clone()).or_insert_with(|| name.clone());
             }
         }
-        open
+        Ok(shelf)
     }
 
     /// What a person means by a text: a full id, the beginning of one, or a branch with all that it brings.
@@ -133,9 +128,8 @@ impl Shelf {
             )
             .hint("`countersign review` lists both; an id is 64 hex digits, and its beginning will do"));
         }
-        let open = self.open();
         let known: BTreeSet<&Key> =
-            open.into_keys().chain(&self.merged).filter(|(_, id)| id.starts_with(text)).collect();
+            self.open.keys().chain(&self.merged).filter(|(_, id)| id.starts_with(text)).collect();
         let ids: BTreeSet<&str> = known.iter().map(|(_, id)| id.as_str()).collect();
         match (ids.len(), known.first()) {
             (0, _) | (_, None) => Err(Stop::invalid("no-proposal", format!("there is no proposal {text}"))
@@ -155,9 +149,8 @@ impl Shelf {
         if self.merged.contains(key) {
             return Some(Spot::Merged);
         }
-        let name = self.open().get(key).map(|name| (*name).to_owned())?;
-        let tip = self.branches.get(&name)?.tip;
-        Some(Spot::Branch(name, tip))
+        let name = self.open.get(key)?;
+        Some(Spot::Branch(name.clone(), self.branches.get(name)?.tip))
     }
 
     /// Its files.
@@ -215,21 +208,11 @@ fn below<'r>(proposed: &'r Repository, tree: &git2::Tree<'_>, name: &str) -> Res
 /// Whether the tip is one commit of the observer on top of main's history that adds proposals and nothing else.
 fn fault(proposed: &Repository, tip: CommitId, main: CommitId, spec: &Spec) -> Result<Option<String>> {
     let said = |text: &str| Ok(Some(text.to_owned()));
-    let raw = match RawCommit::parse(&proposed.mirror.raw_commit(tip)?) {
-        Ok(raw) => raw,
-        Err(error) => return Ok(Some(format!("its commit cannot be read: {error}"))),
-    };
-    let Some(signed) = &raw.signed else { return said("its commit is not signed, and the observer signs") };
-    let signer = SshSignature::parse(&signed.signature).and_then(|signature| signature.verify("git", &signed.payload));
-    match signer {
-        Err(error) => return Ok(Some(format!("the signature of its commit does not hold: {error}"))),
-        Ok(signer) if signer.certificate.is_some() || !spec.observers.contains(&signer.key) => {
-            return said("its commit is not signed by the observer's key that fleet.toml declares");
-        }
-        Ok(_) => {}
+    if let Some(fault) = not_by_observer(proposed, tip, spec)? {
+        return Ok(Some(fault));
     }
-    let [parent] = &raw.parents[..] else { return said("its commit has not exactly one parent") };
-    let base = CommitId::parse(parent)?;
+    let parents = proposed.mirror.commit(tip)?.parents;
+    let [base] = parents[..] else { return said("its commit has not exactly one parent") };
     if !proposed.mirror.is_descendant(main, base)? {
         return said("it does not begin in the main branch");
     }
@@ -245,6 +228,25 @@ fn fault(proposed: &Repository, tip: CommitId, main: CommitId, spec: &Spec) -> R
         if !is_ours || delta.status() != git2::Delta::Added || file.mode() != git2::FileMode::Blob {
             return Ok(Some(format!("it changes {path:?}, which is no new file of a proposal")));
         }
+    }
+    Ok(None)
+}
+
+/// Why a commit is not one that the declared observer signed.
+pub(crate) fn not_by_observer(proposed: &Repository, commit: CommitId, spec: &Spec) -> Result<Option<String>> {
+    let said = |text: &str| Ok(Some(text.to_owned()));
+    let raw = match RawCommit::parse(&proposed.mirror.raw_commit(commit)?) {
+        Ok(raw) => raw,
+        Err(error) => return Ok(Some(format!("its commit cannot be read: {error}"))),
+    };
+    let Some(signed) = &raw.signed else { return said("its commit is not signed, and the observer signs") };
+    let signer = SshSignature::parse(&signed.signature).and_then(|signature| signature.verify("git", &signed.payload));
+    match signer {
+        Err(error) => return Ok(Some(format!("the signature of its commit does not hold: {error}"))),
+        Ok(signer) if signer.certificate.is_some() || !spec.observers.contains(&signer.key) => {
+            return said("its commit is not signed by the observer's key that fleet.toml declares");
+        }
+        Ok(_) => {}
     }
     Ok(None)
 }

@@ -2,7 +2,7 @@
 
 use crate::desk::{Desk, Spec};
 use crate::git::Repository;
-use crate::shelf::{Key, Shelf};
+use crate::shelf::{Key, Shelf, not_by_observer};
 use crate::stop::Result;
 use countersign_manifests_schema::bundle::Statement;
 use countersign_manifests_schema::policy::Evidence as Wanted;
@@ -43,7 +43,6 @@ impl Evidence {
     /// Reads the merge that brought it into main and the detached signatures there.
     pub(crate) fn gather(desk: &Desk, spec: &Spec, shelf: &Shelf, key: &Key, sealed: &Sealed) -> Result<Self> {
         let mut evidence = Self::default();
-        let people = spec.people();
         if shelf.merged.contains(key)
             && let Some(commit) = introduced(&desk.proposed, shelf.main, key)?
         {
@@ -51,7 +50,7 @@ impl Evidence {
                 Ok(_) if spec.canonical.policy.approval.evidence == Wanted::Signature => {
                     evidence.void.push(format!("the merge {commit}: the policy takes detached signatures only"));
                 }
-                Ok(statement) => match approves(&statement, sealed, &people) {
+                Ok(statement) => match spec.ask(|people| approves(&statement, sealed, people)) {
                     Ok(approver) => evidence.approvals.push(approver),
                     Err(error) => evidence.void.push(format!("the merge {commit}: {}", chain(&error))),
                 },
@@ -63,13 +62,14 @@ impl Evidence {
                 evidence.void.push(format!("{path}: the policy takes signed merges only"));
                 continue;
             }
-            match approves(&Statement::Signature { signature }, sealed, &people) {
+            let statement = Statement::Signature { signature };
+            match spec.ask(|people| approves(&statement, sealed, people)) {
                 Ok(approver) => evidence.approvals.push(approver),
                 Err(error) => evidence.void.push(format!("{path}: {}", chain(&error))),
             }
         }
         for (path, signature) in signatures(&desk.proposed, shelf.main, &format!("rejections/{}", key.1))? {
-            match rejects(&signature, sealed, &people) {
+            match spec.ask(|people| rejects(&signature, sealed, people)) {
                 Ok(approver) => evidence.rejections.push(approver),
                 Err(error) => evidence.void.push(format!("{path}: {}", chain(&error))),
             }
@@ -91,6 +91,26 @@ impl Evidence {
             _ => Err("it is not signed".to_owned()),
         })
     }
+}
+
+/// Why what is merged did not come from the observer: by the commit of the merged branch that brought it, or the one that
+/// is on main itself. Forges put merges of main on top of a branch; what counts is below them.
+pub(super) fn not_brought_by_observer(desk: &Desk, spec: &Spec, shelf: &Shelf, key: &Key) -> Result<Option<String>> {
+    let proposed = &desk.proposed;
+    let Some(commit) = introduced(proposed, shelf.main, key)? else {
+        return Ok(Some("no commit on the way of main brings it".to_owned()));
+    };
+    let parents = proposed.mirror.commit(commit)?.parents;
+    let source = match parents.get(1) {
+        Some(branch) => introduced(proposed, *branch, key)?.unwrap_or(*branch),
+        None => commit,
+    };
+    if let Some(fault) = not_by_observer(proposed, source, spec)? {
+        return Ok(Some(format!("{source}: {fault}")));
+    }
+    let path = format!("proposals/{}/{}", key.0, key.1);
+    let entry = |commit| -> Result<_> { Ok(proposed.tree(commit)?.get_path(Path::new(&path)).ok().map(|e| e.id())) };
+    Ok((entry(source)? != entry(shelf.main)?).then(|| format!("the observer's commit {source} has it otherwise")))
 }
 
 /// An error with its causes on one line.

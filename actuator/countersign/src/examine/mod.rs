@@ -75,40 +75,57 @@ impl Examined {
     }
 }
 
-/// When the newest proposal of each runner was made, over all that can be read and has not ended.
-pub(crate) type Newest = BTreeMap<String, (String, String)>;
+/// What was made for each runner and may count: `created` and id, the newest last.
+pub(crate) type Made = BTreeMap<String, Vec<(String, String)>>;
 
-/// Finds the newest proposal of each runner: `created`, then id.
-pub(crate) fn newest(desk: &Desk, shelf: &Shelf) -> Newest {
-    let mut newest = Newest::new();
+/// Reads all that can be read.
+pub(crate) fn made(desk: &Desk, shelf: &Shelf) -> Made {
+    let mut made = Made::new();
     // Whoever can push a branch must not be able to set proposals aside.
-    let sound = |name: &&str| shelf.branches.get(*name).is_some_and(|branch| branch.fault.is_none());
-    let open = shelf.open().into_iter().filter(|(_, name)| sound(name)).map(|(key, _)| key);
+    let sound = |name: &String| shelf.branches.get(name).is_some_and(|branch| branch.fault.is_none());
+    let open = shelf.open.iter().filter(|(_, name)| sound(name)).map(|(key, _)| key);
     for key in open.chain(&shelf.merged) {
         let Some(sealed) = shelf.find(&desk.proposed, key).ok().and_then(|found| found.sealed().ok()) else {
             continue;
         };
-        if sealed.id() != key.1 || sealed.proposal().runner != key.0 {
-            continue;
-        }
-        let made = (sealed.proposal().created.clone(), key.1.clone());
-        let known = newest.entry(key.0.clone()).or_default();
-        if made > *known {
-            *known = made;
+        if sealed.id() == key.1 && sealed.proposal().runner == key.0 {
+            made.entry(key.0.clone()).or_default().push((sealed.proposal().created.clone(), key.1.clone()));
         }
     }
-    newest
+    made.values_mut().for_each(|list| list.sort());
+    made
+}
+
+/// A newer proposal for the same runner: one that the observer offers, or one that people have approved. What was merged
+/// without them stands in nobody's way.
+fn newer(desk: &Desk, spec: &Spec, shelf: &Shelf, made: &Made, key: &Key, created: &str) -> Result<Option<String>> {
+    let own = (created.to_owned(), key.1.clone());
+    for (created, id) in made.get(&key.0).into_iter().flatten().rev().take_while(|other| **other > own) {
+        let other = (key.0.clone(), id.clone());
+        let counts = match shelf.merged.contains(&other) {
+            false => true,
+            true => {
+                let sealed = shelf.find(&desk.proposed, &other)?.sealed()?;
+                !Evidence::gather(desk, spec, shelf, &other, &sealed)?.approved_by().is_empty()
+            }
+        };
+        if counts {
+            return Ok(Some(format!("{id} was made later, at {created}")));
+        }
+    }
+    Ok(None)
 }
 
 /// Recomputes one proposal.
-pub(crate) fn examine(desk: &Desk, spec: &Spec, shelf: &Shelf, newest: &Newest, key: &Key) -> Result<Examined> {
+pub(crate) fn examine(desk: &Desk, spec: &Spec, shelf: &Shelf, made: &Made, key: &Key) -> Result<Examined> {
     let found = shelf.find(&desk.proposed, key)?;
     let mut checks = vec![of_canonical(spec)];
     let mut say = |gate, problem, fine: &str| checks.push(row(gate, problem, fine));
-    if let Spot::Branch(name, _) = &found.spot {
-        let fault = shelf.branches.get(name).and_then(|branch| branch.fault.clone());
-        say("not-observer", fault, "the observer's declared key signed the commit, and it adds proposals only");
-    }
+    let fault = match &found.spot {
+        Spot::Branch(name, _) => shelf.branches.get(name).and_then(|branch| branch.fault.clone()),
+        Spot::Merged => evidence::not_brought_by_observer(desk, spec, shelf, key)?,
+    };
+    say("not-observer", fault, "the observer's declared key signed the commit that brings it");
     let sealed = match Sealed::parse(&found.json) {
         Err(error) => {
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
@@ -135,8 +152,8 @@ pub(crate) fn examine(desk: &Desk, spec: &Spec, shelf: &Shelf, newest: &Newest, 
     let proposal = sealed.proposal();
     let ended = proposal.expires.parse::<Timestamp>().map_or(true, |end| end.as_second() <= spec.now);
     say("expired", ended.then(|| format!("it ended at {}", proposal.expires)), &format!("until {}", proposal.expires));
-    let newer = newest.get(&key.0).filter(|(_, id)| *id != key.1);
-    say("superseded", newer.map(|(created, id)| format!("{id} was made later, at {created}")), "there is no newer one");
+    let newer = newer(desk, spec, shelf, made, key, &proposal.created)?;
+    say("superseded", newer, "there is no newer one");
     let evidence = Evidence::gather(desk, spec, shelf, key, &sealed)?;
     let no = evidence.rejected_by().join(", ");
     say("withdrawn", (!no.is_empty()).then(|| format!("rejected by {no}")), "nobody has rejected it");

@@ -99,8 +99,8 @@ fn proposal(desk: &Desk, spec: &Spec, text: &str) -> Result<countersign_shared::
     let [key] = &keys[..] else {
         return Err(Stop::invalid("usage", "one proposal is adopted at a time: give its id"));
     };
-    let newest = examine::newest(desk, &shelf);
-    let one = examine::examine(desk, spec, &shelf, &newest, key)?;
+    let made = examine::made(desk, &shelf);
+    let one = examine::examine(desk, spec, &shelf, &made, key)?;
     // Whether it has ended or a newer one exists does not matter; whether it is what it says does.
     let bad = one.checks.iter().find(|row| {
         matches!(row.gate.as_str(), "not-observer" | "edited" | "misleading")

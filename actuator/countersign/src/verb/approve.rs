@@ -96,8 +96,8 @@ fn chosen(shelf: &Shelf, texts: &[String], class: bool) -> Result<Vec<Key>> {
 }
 
 fn examine_all(desk: &Desk, spec: &Spec, shelf: &Shelf, keys: &[Key]) -> Result<Vec<Examined>> {
-    let newest = examine::newest(desk, shelf);
-    keys.iter().map(|key| examine::examine(desk, spec, shelf, &newest, key)).collect()
+    let made = examine::made(desk, shelf);
+    keys.iter().map(|key| examine::examine(desk, spec, shelf, &made, key)).collect()
 }
 
 /// One page for each class, and a summary of each proposal, on stderr: stdout is for the answer.
@@ -229,7 +229,7 @@ fn judge(desk: &Desk, spec: &Spec, commit: CommitId, examined: &[&Examined]) -> 
             .hint("nothing was pushed; please report it with the commands above")
     })?;
     for sealed in examined.iter().filter_map(|one| one.sealed.as_ref()) {
-        approves(&statement, sealed, &spec.people()).map_err(|error| statement::not_accepted(&error))?;
+        spec.ask(|people| approves(&statement, sealed, people)).map_err(|error| statement::not_accepted(&error))?;
     }
     Ok(())
 }

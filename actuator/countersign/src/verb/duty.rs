@@ -39,7 +39,7 @@ pub(crate) struct Duty {
 
 /// Goes on duty.
 pub(crate) fn lease(desk: &Desk, duty: Duty) -> Result<Done> {
-    let spec = desk.spec()?;
+    let mut spec = desk.spec()?;
     let shelf = Shelf::read(desk, &spec)?;
     let keys = covered(desk, &spec, &shelf, &duty.proposals)?;
     let proposals: Vec<String> = keys.iter().map(|(_, id)| id.clone()).collect::<BTreeSet<_>>().into_iter().collect();
@@ -70,9 +70,9 @@ pub(crate) fn lease(desk: &Desk, duty: Duty) -> Result<Done> {
         expires: expires.clone(),
     };
     let signed = sign(&desk.shell, &signer, LEASE_NAMESPACE, &canonical_json::to_bytes(&lease)?)?;
-    let mut people = spec.people();
-    people.now = Timestamp::now().as_second();
-    let (_, approver) = open_lease(&signed, &people).map_err(|error| {
+    // The question and the key have taken their time.
+    spec.now = Timestamp::now().as_second();
+    let approver = spec.ask(|people| open_lease(&signed, people).map(|(_, approver)| approver)).map_err(|error| {
         Stop::of(Outcome::Refused, "no-lease", &error)
             .hint("nothing was sent; `git config user.signingkey` must be a key of canonical's `approvers`")
     })?;
@@ -92,9 +92,9 @@ fn covered(desk: &Desk, spec: &crate::desk::Spec, shelf: &Shelf, texts: &[String
     if !texts.is_empty() {
         return Ok(keys);
     }
-    let newest = examine::newest(desk, shelf);
+    let made = examine::made(desk, shelf);
     for key in &shelf.merged {
-        let one = examine::examine(desk, spec, shelf, &newest, key)?;
+        let one = examine::examine(desk, spec, shelf, &made, key)?;
         if one.refusal().is_none() && one.has_enough() {
             keys.insert(key.clone());
         }

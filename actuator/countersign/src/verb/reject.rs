@@ -19,12 +19,12 @@ pub(crate) fn reject(desk: &Desk, text: &str, reason: &str, asker: Asker, screen
     let spec = desk.spec()?;
     let mut shelf = Shelf::read(desk, &spec)?;
     let keys = shelf.resolve(text)?;
-    let newest = examine::newest(desk, &shelf);
+    let made = examine::made(desk, &shelf);
     let mut files = Files::new();
     let signer = statement::signer(&desk.shell, &desk.proposed, &spec)?;
     let mut proposals = Vec::new();
     for key in &keys {
-        let one = examine::examine(desk, &spec, &shelf, &newest, key)?;
+        let one = examine::examine(desk, &spec, &shelf, &made, key)?;
         let _ = std::io::stderr().write_all(show::summary(&one, screen).as_bytes());
         let Some(sealed) = one.sealed else {
             return Err(Stop::refused("edited", format!("{} is no proposal, so there is nothing to reject", key.1))

@@ -18,13 +18,13 @@ use std::collections::BTreeMap;
 pub(crate) fn review(desk: &Desk, screen: Screen) -> Result<Done> {
     let spec = desk.spec()?;
     let shelf = Shelf::read(desk, &spec)?;
-    let newest = examine::newest(desk, &shelf);
+    let made = examine::made(desk, &shelf);
     let mut unreadable = shelf.unreadable.clone();
     let mut proposals = Vec::new();
-    let waiting = shelf.open().into_keys().filter(|key| !shelf.merged.contains(*key));
+    let waiting = shelf.open.keys().filter(|key| !shelf.merged.contains(*key));
     let merged = shelf.merged.iter().filter(|key| has_time(desk, &shelf, key, spec.now));
     for key in waiting.chain(merged) {
-        let one = examine::examine(desk, &spec, &shelf, &newest, key);
+        let one = examine::examine(desk, &spec, &shelf, &made, key);
         let is_merged = shelf.merged.contains(key);
         match one.as_ref().map(|one| (one, one.document(false))) {
             Ok((one, Some(_))) if is_merged && (one.has_enough() || one.refusal().is_some()) => {}
@@ -41,7 +41,7 @@ pub(crate) fn review(desk: &Desk, screen: Screen) -> Result<Done> {
 }
 
 fn odd(shelf: &Shelf, key: &Key, message: Option<String>) -> Unreadable {
-    let branch = shelf.open().get(key).map(|name| (*name).to_owned()).unwrap_or_default();
+    let branch = shelf.open.get(key).cloned().unwrap_or_default();
     let (runner, id) = key;
     Unreadable { branch, path: Some(format!("proposals/{runner}/{id}")), message: message.unwrap_or_default() }
 }

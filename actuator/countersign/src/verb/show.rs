@@ -18,10 +18,10 @@ const LINES: usize = 12;
 pub(crate) fn show(desk: &Desk, text: &str, screen: Screen) -> Result<Done> {
     let spec = desk.spec()?;
     let shelf = Shelf::read(desk, &spec)?;
-    let newest = examine::newest(desk, &shelf);
+    let made = examine::made(desk, &shelf);
     let keys: Vec<Key> = shelf.resolve(text)?;
     let examined: Vec<Examined> =
-        keys.iter().map(|key| examine::examine(desk, &spec, &shelf, &newest, key)).collect::<Result<_>>()?;
+        keys.iter().map(|key| examine::examine(desk, &spec, &shelf, &made, key)).collect::<Result<_>>()?;
     let refused = examined.iter().any(|one| one.refusal().is_some());
     if let Some(one) = examined.iter().find(|one| one.sealed.is_none()) {
         let detail = one.refusal().map(|row| row.detail.clone()).unwrap_or_default();

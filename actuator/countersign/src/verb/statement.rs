@@ -46,7 +46,7 @@ pub(super) fn signer(shell: &Shell, desk_repository: &crate::git::Repository, sp
     let Some(key) = signer.public() else { return Ok(signer) };
     let touched = matches!(key, KeyData::SkEd25519(_) | KeyData::SkEcdsaSha2NistP256(_)).then_some(true);
     let probe = sshsig::Signer { key, certificate: None, touched };
-    match spec.people().admit(&probe, COMMIT_NAMESPACE) {
+    match spec.ask(|people| people.admit(&probe, COMMIT_NAMESPACE)) {
         Ok(_) => Ok(signer),
         // Listed for another purpose alone: the statement itself is judged when it is made.
         Err(NotAPerson::NotInForce) => Ok(signer),
@@ -64,8 +64,11 @@ pub(super) fn detached(
 ) -> Result<(String, Vec<u8>)> {
     let signature = signer.sign(&desk.shell, word.namespace(), sealed.bytes())?;
     let approver = match word {
-        Word::Yes => approves(&Statement::Signature { signature: signature.clone() }, sealed, &spec.people()),
-        Word::No => rejects(&signature, sealed, &spec.people()).map_err(StatementRefusal::from),
+        Word::Yes => {
+            let statement = Statement::Signature { signature: signature.clone() };
+            spec.ask(|people| approves(&statement, sealed, people))
+        }
+        Word::No => spec.ask(|people| rejects(&signature, sealed, people)).map_err(StatementRefusal::from),
     };
     let approver = approver.map_err(|error| not_accepted(&error))?;
     Ok((format!("{}/{}/{}.sig", word.directory(), sealed.id(), file_name(&approver)), signature.into_bytes()))
@@ -95,7 +98,7 @@ pub(super) fn judge_commit(repository: &crate::git::Repository, spec: &Spec, com
         Stop::refused("not-human", format!("git made the commit {commit} without a signature"))
             .hint("nothing was pushed; `git config gpg.format` must be ssh")
     })?;
-    let who = spec.people().who(&signed.signature, COMMIT_NAMESPACE, &signed.payload);
+    let who = spec.ask(|people| people.who(&signed.signature, COMMIT_NAMESPACE, &signed.payload));
     who.map_err(|error| not_accepted(&error.into()))
 }
 

@@ -130,6 +130,58 @@ fn only_a_commit_of_the_observer_that_adds_proposals_and_nothing_else_is_taken()
 }
 
 #[test]
+fn what_a_bot_has_written_and_merged_gets_no_signature() {
+    let (stage, ids) = Stage::ready(&["runner-01"]);
+    // In the name of the observer, newer than what the observer offers, and merged by the forge.
+    let mut forged = stage.proposal("runner-01");
+    forged.created = super::proposals::time(-60);
+    let sealed = Sealed::new(forged).unwrap();
+    stage.restart("proposed");
+    stage.place(&sealed, sealed.bytes(), render(&sealed).as_bytes());
+    stage.commit("proposed", Some("bot"), "Add proposals", "proposals/runner-02");
+    stage.merge_in_a_web_page("runner-02");
+    stage.refused(sealed.id(), "not-observer");
+    // It stands in nobody's way.
+    stage.run(&["approve", &ids[0], "--yes"]).ended(0);
+    assert_eq!(stage.approver_by_merge("runner-01", &ids[0]), "ada@example.org");
+    // Straight onto main, without a merge.
+    stage.restart("proposed");
+    let mut other = stage.proposal("runner-03");
+    other.created = super::proposals::time(-50);
+    let sealed = Sealed::new(other).unwrap();
+    stage.place(&sealed, sealed.bytes(), render(&sealed).as_bytes());
+    stage.commit("proposed", Some("ada"), "Add proposals", "main");
+    stage.refused(sealed.id(), "not-observer");
+}
+
+#[test]
+fn a_branch_that_a_forge_has_brought_up_to_date_is_still_the_observers() {
+    let (stage, ids) = Stage::ready(&["runner-01"]);
+    stage.restart("proposed");
+    stage.write("proposed", "NOTES", b"x");
+    stage.commit("proposed", Some("ben"), "Note", "main");
+    let work = stage.path("work/proposed");
+    stage.git(&work, &["checkout", "--quiet", "-B", "side", "origin/proposals/runner-01"]);
+    stage.git(&work, &["merge", "--quiet", "--no-gpg-sign", "--no-ff", "-m", "Update branch", "origin/main"]);
+    stage.git(&work, &["push", "--quiet", "--force", "origin", "HEAD:refs/heads/proposals/runner-01"]);
+    // As it is, nobody merges it here; merged by others, it can be signed.
+    stage.refused(&ids[0], "not-observer");
+    stage.merge_in_a_web_page("runner-01");
+    stage.run(&["approve", &ids[0], "--yes"]).ended(0);
+}
+
+#[test]
+fn both_lists_of_people_must_agree_where_there_are_two() {
+    let (stage, ids) = Stage::ready(&["runner-01"]);
+    stage.configure("[trust]\napprovers = \"own\"\n");
+    for (name, status) in [("ben@example.org", 20), ("ada@example.com", 20), ("ada@example.org", 0)] {
+        let key = stage.public(&name[..3]);
+        fs::write(stage.path("own"), format!("{name} {key}\n")).unwrap();
+        assert_eq!(stage.run(&["approve", &ids[0], "--yes"]).status, status, "{name}");
+    }
+}
+
+#[test]
 fn a_lying_observer_is_seen_as_far_as_canonical_tells() {
     let stage = Stage::new();
     stage.found();
