@@ -39,15 +39,14 @@ impl Repository {
                 (copy_of(shell, role, &url)?, url)
             }
         };
-        let asked = ["rev-parse", "--path-format=absolute", "--git-common-dir"].map(OsString::from);
-        let ended =
-            shell.run(OsStr::new("git"), &[&[OsString::from("-C"), dir.clone().into()], &asked[..]].concat())?;
-        if !ended.success {
-            return Err(Stop::invalid("no-clone", format!("{} is not a clone of {role}", dir.display()))
-                .because(ended.words())
-                .hint(format!("write the path of your clone under [{role}] in countersign.toml")));
-        }
-        let git_dir = PathBuf::from(ended.text());
+        let git_dir = match git2::Repository::open(&dir) {
+            Ok(repository) => repository.commondir().to_owned(),
+            Err(error) => {
+                return Err(Stop::invalid("no-clone", format!("{} is not a clone of {role}", dir.display()))
+                    .because(error.message().to_owned())
+                    .hint(format!("write the path of your clone under [{role}] in countersign.toml")));
+            }
+        };
         let mirror = Mirror::open(&git_dir)?;
         let store = git2::Repository::open_bare(&git_dir)?;
         Ok(Self { role, dir, remote, branch: place.branch.clone(), mirror, store })

@@ -276,12 +276,15 @@ fn what_has_ended_or_was_overtaken_is_not_approved() {
     stage.run(&["approve", &ids[2], "--yes"]).ended(0);
 }
 
-/// Changes a line of the policy.
+/// Puts a line, or more, into the policy in the place of the last one.
 fn policy(stage: &Stage, line: &str) {
     stage.restart("canonical");
     let text = fs::read_to_string(stage.path("work/canonical/policy.toml")).unwrap();
-    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("evidence")).collect();
+    let other =
+        |line: &&str| !["evidence", "[breaker]", "dependency_changes", "removals"].iter().any(|w| line.starts_with(w));
+    let lines: Vec<&str> = text.lines().filter(other).collect();
     let text = lines.join("\n").replace("require_touch = false\n", &format!("require_touch = false\n{line}\n"));
+    let text = if line.starts_with('[') { format!("{}\n{line}\n", lines.join("\n")) } else { text };
     stage.write("canonical", "policy.toml", text.as_bytes());
     stage.commit("canonical", Some("ada"), "Change the policy", "main");
 }
@@ -298,6 +301,27 @@ fn the_policy_may_want_signatures_or_merges_alone() {
     stage.merge_in_a_web_page("runner-02");
     stage.run(&["approve", &ids[1], "--yes", "--json"]).stopped(20, "not-human");
     stage.run(&["approve", &ids[0], "--yes", "--json"]).stopped(20, "not-human");
+}
+
+#[test]
+fn more_than_the_policy_allows_in_one_transaction_is_not_approved() {
+    let stage = Stage::new();
+    stage.found();
+    let mut removes = stage.proposal("runner-02");
+    removes.transaction.rpms.insert(0, change("clang-20.1.0-1.fc41.x86_64", Action::Remove, true));
+    removes.risk.removals = 1;
+    let pulls = stage.publish("runner-01", &[stage.proposal("runner-01")]).remove(0);
+    let removes = stage.publish("runner-02", &[removes]).remove(0);
+    stage.settle("");
+    for (line, pulled, removed) in [
+        ("[breaker]\ndependency_changes = 2\nremovals_per_transaction = 1", 0, 0),
+        ("[breaker]\ndependency_changes = 0\nremovals_per_transaction = 1", 20, 20),
+        ("[breaker]\ndependency_changes = 2\nremovals_per_transaction = 0", 0, 20),
+    ] {
+        policy(&stage, line);
+        assert_eq!(stage.run(&["show", &pulls]).status, pulled, "{line}");
+        assert_eq!(stage.run(&["show", &removes]).status, removed, "{line}");
+    }
 }
 
 #[test]

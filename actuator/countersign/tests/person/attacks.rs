@@ -346,7 +346,7 @@ fn the_persons_configuration_says_who_signs_and_never_what() {
         ("format.signOff", "true"),
         ("push.default", "nothing"),
         ("push.followTags", "true"),
-        ("push.gpgSign", "if-asked"),
+        ("push.gpgSign", "true"),
         ("fetch.prune", "true"),
         ("remote.origin.pruneTags", "true"),
         ("remote.origin.push", "+refs/heads/*:refs/heads/*"),
@@ -366,6 +366,7 @@ fn the_persons_configuration_says_who_signs_and_never_what() {
     fs::write(clone.join("untracked"), "untracked").unwrap();
     stage.git(&clone, &["add", "staged"]);
     stage.git(&clone, &["-c", "core.hooksPath=/dev/null", "tag", "main"]);
+    stage.git(&clone, &["-c", "core.hooksPath=/dev/null", "tag", "--no-sign", "--annotate", "-m", "x", "mine", "main"]);
     let state = || {
         let refs = stage.git(
             &clone,
@@ -459,6 +460,21 @@ fn a_push_in_the_very_moment_of_signing_costs_another_round() {
     assert_eq!(pushes, 2);
     assert_eq!(stage.content("HALT"), b"x");
     assert_eq!(stage.approver_by_merge("runner-01", &ids[0]), "ada@example.org");
+}
+
+#[test]
+fn what_was_taken_back_in_the_moment_of_signing_is_not_brought_back() {
+    let (stage, ids) = Stage::ready(&["runner-01"]);
+    stage.restart("proposed");
+    stage.write("proposed", "NOTES", b"x");
+    let before = stage.tip("proposed", "main");
+    stage.commit("proposed", Some("ben"), "Note", "main");
+    let slow = stage.path("slow");
+    let back = format!("git -C {} update-ref refs/heads/main {before}", quoted(&stage.path("proposed.git")));
+    script(&slow, &format!("{back}; exec ssh-keygen \"$@\""));
+    stage.set("gpg.ssh.program", slow.to_str().unwrap());
+    stage.run(&["approve", &ids[0], "--yes", "--json"]).stopped(20, "history-rewritten");
+    assert_eq!(stage.tip("proposed", "main"), before);
 }
 
 #[test]
