@@ -20,8 +20,8 @@ pub struct Count {
     run: i64,
     open: BTreeMap<String, i64>,
     starts: BTreeMap<String, i64>,
-    failures: Vec<String>,
-    tripped: Option<String>,
+    failures: Vec<(i64, String)>,
+    tripped: Option<(i64, String)>,
 }
 
 /// What was used of the budgets.
@@ -102,18 +102,22 @@ impl Count {
             Event::Ended { proposal, outcome, .. } => {
                 self.open.remove(proposal);
                 if *outcome != Outcome::Applied {
-                    self.failures.push(proposal.clone());
+                    self.failures.push((at, proposal.clone()));
                 }
             }
-            Event::Tripped { reason } => self.tripped = Some(reason.clone()),
-            Event::Reset { .. } => {
-                self.tripped = None;
-                self.failures.clear();
-                // What had not ended by then was written off.
-                self.open.retain(|_, started| !is_missing(*started, at));
-            }
+            Event::Tripped { reason } => self.tripped = Some((at, reason.clone())),
+            Event::Reset { .. } => self.reset(at),
             Event::Halted { .. } => {}
         }
+    }
+
+    /// A person has reset the breaker at this time, Unix seconds, whether or not it is recorded yet. What came later
+    /// stays.
+    pub fn reset(&mut self, at: i64) {
+        self.tripped.take_if(|(tripped, _)| *tripped <= at);
+        self.failures.retain(|(failed, _)| *failed > at);
+        // What had not ended by then was written off.
+        self.open.retain(|_, started| !is_missing(*started, at));
     }
 
     /// What was used.
@@ -128,8 +132,8 @@ impl Count {
             run: since(self.run),
             today: since(self.now - DAY + 1),
             under_way: u32::try_from(self.open.len()).unwrap_or(u32::MAX),
-            failures: self.failures.iter().cloned().chain(missing).collect(),
-            tripped: self.tripped,
+            failures: self.failures.into_iter().map(|(_, id)| id).chain(missing).collect(),
+            tripped: self.tripped.map(|(_, reason)| reason),
         }
     }
 }
@@ -310,6 +314,21 @@ mod tests {
         assert_eq!(usage(&entries).failures, ["b"]);
         entries.extend([started(-3, "d"), ended(-2, "d", Outcome::Failed)]);
         assert!(matches!(usage(&entries).allow(&rules, demand), Err(Open::Failures(_))));
+    }
+
+    #[test]
+    fn a_reset_that_is_not_recorded_yet_lifts_what_came_before_it() {
+        let trip = |seconds| at(seconds, Event::Tripped { reason: "why".to_owned() });
+        let entries = [started(-300, "a"), ended(-200, "a", Outcome::Failed), trip(-199)];
+        let tripped = |reset: i64| {
+            let mut count = Count::new(NOW, NOW);
+            entries.iter().for_each(|entry| count.take(entry));
+            count.reset(NOW + reset);
+            count.usage().allow(&BreakerTable::default(), Demand::default())
+        };
+        assert_eq!(tripped(-100), Ok(()));
+        assert_eq!(tripped(-200), Err(Open::Tripped("why".to_owned())), "it tripped later");
+        assert!(matches!(tripped(-250), Err(Open::Tripped(_))), "before all of it");
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use super::review::moment;
 use crate::config::Config;
-use crate::gather::notary_state;
+use crate::gather::{notary_chain, notary_state};
 use crate::ledger::listing::{self, Listing, Selection};
+use crate::ledger::mirror::LedgerMirror;
 use crate::ledger::report::{self, Witnesses};
 use crate::ledger::{FILE, LedgerError};
 use crate::stop::{Done, Stop};
@@ -19,10 +20,13 @@ pub fn show(config: &Config, proposal: Option<&str>, since: Option<&str>, screen
     Ok(Done { outcome: Outcome::Clean, text: listing.text(screen.palette), json: listing.json() })
 }
 
-/// Recomputes the chain and its signatures, and compares with the notary.
+/// Recomputes the chain and its signatures, and compares with the notary and the mirror.
 pub fn verify(config: &Config, screen: Screen) -> Result<Done, Stop> {
     let key = key(config)?;
-    let witnesses = Witnesses { notary: Some(notary_state(&config.notary.socket)), ..Witnesses::default() };
+    let mirror = LedgerMirror::configured(config)
+        .map(|mirror| mirror.and_then(|mirror| mirror.heads(key.public())).map_err(|error| notary_chain(&error)));
+    let notary = Some(notary_state(&config.notary.socket));
+    let witnesses = Witnesses { notary, mirror, ..Witnesses::default() };
     let report =
         report::verify(&config.state_dir.join(FILE), key.public(), &witnesses).map_err(|error| stop(&error))?;
     Ok(Done { outcome: report.outcome(), text: report.text(screen.palette), json: report.json() })

@@ -27,8 +27,9 @@ pub struct Past {
     pub started: BTreeMap<String, Recorded>,
 }
 
-/// Reads it, checking every entry; `Err` says why nothing is known. `now` is Unix seconds, and when the run began.
-pub(super) fn read(config: &Config, now: i64) -> Result<Past, String> {
+/// Reads it, checking every entry; `Err` says why nothing is known. `now` is Unix seconds, and when the run began;
+/// `reset` is when a person reset the breaker last.
+pub(super) fn read(config: &Config, now: i64, reset: Option<i64>) -> Result<Past, String> {
     let key = SigningKey::load(&config.ledger.signing_key).map_err(|error| chain(&error))?;
     let mut count = Count::new(now, now);
     let mut started: BTreeMap<String, Recorded> = BTreeMap::new();
@@ -50,5 +51,8 @@ pub(super) fn read(config: &Config, now: i64) -> Result<Past, String> {
         }
     })
     .map_err(|error| chain(&error))?;
+    if let Some(at) = reset {
+        count.reset(at);
+    }
     Ok(Past { usage: count.usage(), started })
 }

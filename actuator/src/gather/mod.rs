@@ -20,6 +20,7 @@ mod spec;
 
 pub use ledger::{Past, Recorded};
 pub use main::{Brought, Main};
+pub use notary::Reset;
 pub(crate) use notary::{chain as notary_chain, state as notary_state};
 pub use people::Lists;
 pub use spec::Spec;
@@ -54,6 +55,8 @@ pub struct Gathered {
     pub trust: Vec<Notice>,
     /// What the ledger says; `Err` = nothing is known.
     pub past: Result<Past, String>,
+    /// The last reset of the notary's breaker that a person has signed; whoever writes the ledger records it.
+    pub reset: Option<Reset>,
 }
 
 /// Whether the remotes are asked.
@@ -135,7 +138,7 @@ pub fn gather(config: &Config, from: From, wanted: &[String], now: i64) -> Resul
     let (spec, lists) = spec::gather(config, from, &seen, now)?;
     let main = main::gather(config, from, &mut seen)?;
     let asked = notary::ask(&config.notary.socket, &lists);
-    let past = ledger::read(config, now);
+    let past = ledger::read(config, now, asked.reset.as_ref().map(|reset| reset.at));
     let started = match (&asked.started, &past) {
         (Err(why), _) => Err(why.clone()),
         (_, Err(why)) => Err(format!("the ledger: {why}")),
@@ -167,7 +170,7 @@ pub fn gather(config: &Config, from: From, wanted: &[String], now: i64) -> Resul
     if from == From::Remotes {
         seen.remember(&spec, &main)?;
     }
-    Ok(Gathered { world, candidates, left_out, trust, spec, main, past })
+    Ok(Gathered { world, candidates, left_out, trust, spec, main, past, reset: asked.reset })
 }
 
 fn halts(config: &Config, main: &Main, asked: &notary::Asked) -> Result<Vec<(String, halt::Halt)>, Stop> {

@@ -3,8 +3,10 @@
 
 use super::people::Lists;
 use crate::facts::Duty;
-use countersign_manifests_schema::notary::{NotaryAnswer, NotaryRequest, NotaryState};
+use countersign_manifests_schema::lease::{LEASE_SECONDS, Order, OrderKind, RESET_NAMESPACE};
+use countersign_manifests_schema::notary::{NotaryAnswer, NotaryRequest, NotaryState, OrderState};
 use countersign_shared::approval::signed::{SignedRefusal, open_lease};
+use countersign_shared::canonical_json;
 use countersign_shared::notary;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -26,6 +28,17 @@ pub(super) struct Asked {
     pub(super) budget: Result<(Option<String>, u32), String>,
     /// Proposals that were ever burned.
     pub(super) started: Result<BTreeSet<String>, String>,
+    /// The last reset of its breaker that a person has signed.
+    pub(super) reset: Option<Reset>,
+}
+
+/// A person has reset the breaker.
+#[derive(Debug, Clone)]
+pub struct Reset {
+    /// What the notary holds of it.
+    pub order: OrderState,
+    /// Unix seconds.
+    pub at: i64,
 }
 
 /// Asks it.
@@ -38,6 +51,7 @@ pub(super) fn ask(socket: &Path, lists: &Lists) -> Asked {
             void: Vec::new(),
             budget: Err(why.clone()),
             started: Err(why),
+            reset: None,
         },
     }
 }
@@ -81,7 +95,19 @@ fn heard(state: &NotaryState, lists: &Lists) -> Asked {
         void,
         budget: Ok((state.tripped.clone(), state.tokens_today)),
         started: Ok(state.burned.iter().chain(&state.under_way).cloned().collect()),
+        reset: state.reset.as_ref().and_then(|held| reset(held, lists)),
     }
+}
+
+/// What the notary obeyed counts here if a person signed it by our lists too; within the time that an order is good for.
+fn reset(held: &OrderState, lists: &Lists) -> Option<Reset> {
+    let text = held.order.text.as_bytes();
+    let order: Order = canonical_json::from_bytes(text, text.len()).ok()?;
+    let issued = order.issued.parse::<Timestamp>().ok()?.as_second();
+    let obeyed = held.at.parse::<Timestamp>().ok()?.as_second();
+    lists.both(|people| people.who(&held.order.signature, RESET_NAMESPACE, text)).ok()?;
+    let at = obeyed.clamp(issued, issued + LEASE_SECONDS);
+    (order.kind == OrderKind::ResetBreaker).then(|| Reset { order: held.clone(), at })
 }
 
 /// Why a lease does not count.

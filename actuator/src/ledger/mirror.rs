@@ -7,15 +7,18 @@
 use super::LedgerError;
 use super::entry::{EntryError, check};
 use super::read::scan;
+use crate::config::{Config, Ledger};
 use countersign_manifests_schema::notary::LedgerHead;
 use countersign_shared::git::object::FILE;
 use countersign_shared::git::receipts::DIRECTORY;
-use countersign_shared::git::{CommitId, GitError, Mirror, Reference, Remote};
+use countersign_shared::git::{CommitId, GitError, Mirror, Reference, Remote, RemoteUrl, SshAccess};
 use countersign_shared::journal::LONGEST_LINE;
 use ssh_key::public::KeyData;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+/// The local clone's name in `state_dir`.
+const CLONE: &str = "receipts.git";
 /// Entries in one file.
 const AT_ONCE: u64 = 20;
 /// Bytes of one file.
@@ -83,6 +86,14 @@ pub struct Kept {
 }
 
 impl LedgerMirror {
+    /// The one that `[ledger] mirror` names; `None` when none is.
+    pub fn configured(config: &Config) -> Option<Result<Self, MirrorError>> {
+        let Ledger { mirror, mirror_ssh_key, mirror_known_hosts, .. } = &config.ledger;
+        let ssh = SshAccess { key: mirror_ssh_key.clone(), known_hosts: mirror_known_hosts.clone() };
+        let open = |url: &String| Self::open(&config.state_dir.join(CLONE), Remote::new(RemoteUrl::parse(url)?, ssh));
+        mirror.as_ref().map(open)
+    }
+
     /// Opens the local clone at `path`, or makes an empty one. Nothing is fetched yet.
     pub fn open(path: &Path, remote: Remote) -> Result<Self, MirrorError> {
         Ok(Self { mirror: Mirror::open_or_create(path)?, remote, branch: Reference::branch("main")? })

@@ -8,6 +8,7 @@ mod repositories;
 mod approvals;
 mod attacks;
 mod bounds;
+mod breaker;
 mod commands;
 mod notary;
 mod spec;
