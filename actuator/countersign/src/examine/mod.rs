@@ -75,21 +75,42 @@ impl Examined {
     }
 }
 
-/// What was made for each runner and may count: `created` and id, the newest last.
-pub(crate) type Made = BTreeMap<String, Vec<(String, String)>>;
+/// What was made for each runner and may count, the newest last.
+pub(crate) type Made = BTreeMap<String, Vec<Claim>>;
+
+/// When a proposal says that it was made and ends. Read from thousands, so nothing else of it is looked at: what decides
+/// is examined in full.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Claim {
+    created: String,
+    id: String,
+    expires: String,
+}
+
+/// Whether a proposal says that its time is not over.
+pub(crate) fn has_time(made: &Made, (runner, id): &Key, now: i64) -> bool {
+    made.get(runner).into_iter().flatten().any(|claim| claim.id == *id && !has_ended(&claim.expires, now))
+}
+
+fn has_ended(expires: &str, now: i64) -> bool {
+    expires.parse::<Timestamp>().map_or(true, |end| end.as_second() <= now)
+}
 
 /// Reads all that can be read.
 pub(crate) fn made(desk: &Desk, shelf: &Shelf) -> Made {
+    #[derive(serde::Deserialize)]
+    struct Times {
+        created: String,
+        expires: String,
+    }
     let mut made = Made::new();
     // Whoever can push a branch must not be able to set proposals aside.
     let sound = |name: &String| shelf.branches.get(name).is_some_and(|branch| branch.fault.is_none());
     let open = shelf.open.iter().filter(|(_, name)| sound(name)).map(|(key, _)| key);
     for key in open.chain(&shelf.merged) {
-        let Some(sealed) = shelf.find(&desk.proposed, key).ok().and_then(|found| found.sealed().ok()) else {
-            continue;
-        };
-        if sealed.id() == key.1 && sealed.proposal().runner == key.0 {
-            made.entry(key.0.clone()).or_default().push((sealed.proposal().created.clone(), key.1.clone()));
+        let found = shelf.find(&desk.proposed, key).ok();
+        if let Some(Times { created, expires }) = found.and_then(|found| serde_json::from_slice(&found.json).ok()) {
+            made.entry(key.0.clone()).or_default().push(Claim { created, id: key.1.clone(), expires });
         }
     }
     made.values_mut().for_each(|list| list.sort());
@@ -99,16 +120,17 @@ pub(crate) fn made(desk: &Desk, shelf: &Shelf) -> Made {
 /// A newer proposal for the same runner: one that the observer offers, or one that people have approved. What was merged
 /// without them stands in nobody's way.
 fn newer(desk: &Desk, spec: &Spec, shelf: &Shelf, made: &Made, key: &Key, created: &str) -> Result<Option<String>> {
-    let own = (created.to_owned(), key.1.clone());
-    for (created, id) in made.get(&key.0).into_iter().flatten().rev().take_while(|other| **other > own) {
+    let is_newer = |other: &&Claim| (other.created.as_str(), &other.id) > (created, &key.1);
+    for Claim { created, id, .. } in made.get(&key.0).into_iter().flatten().rev().take_while(is_newer) {
         let other = (key.0.clone(), id.clone());
-        let counts = match shelf.merged.contains(&other) {
-            false => true,
-            true => {
-                let sealed = shelf.find(&desk.proposed, &other)?.sealed()?;
-                !Evidence::gather(desk, spec, shelf, &other, &sealed)?.approved_by().is_empty()
-            }
-        };
+        let found = shelf.find(&desk.proposed, &other)?;
+        // Bytes that are not what they are called by count for nothing.
+        let Ok(sealed) = found.sealed() else { continue };
+        let counts = sealed.id() == id
+            && match found.spot {
+                Spot::Branch(..) => true,
+                Spot::Merged => !Evidence::gather(desk, spec, shelf, &other, &sealed)?.approved_by().is_empty(),
+            };
         if counts {
             return Ok(Some(format!("{id} was made later, at {created}")));
         }
@@ -150,7 +172,7 @@ pub(crate) fn examine(desk: &Desk, spec: &Spec, shelf: &Shelf, made: &Made, key:
     let difference = (!honest).then(|| difference(found.readme.as_deref(), &rendered));
     say("misleading", difference, "the README is what this proposal renders to");
     let proposal = sealed.proposal();
-    let ended = proposal.expires.parse::<Timestamp>().map_or(true, |end| end.as_second() <= spec.now);
+    let ended = has_ended(&proposal.expires, spec.now);
     say("expired", ended.then(|| format!("it ended at {}", proposal.expires)), &format!("until {}", proposal.expires));
     let newer = newer(desk, spec, shelf, made, key, &proposal.created)?;
     say("superseded", newer, "there is no newer one");

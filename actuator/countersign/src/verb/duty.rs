@@ -93,7 +93,7 @@ fn covered(desk: &Desk, spec: &crate::desk::Spec, shelf: &Shelf, texts: &[String
         return Ok(keys);
     }
     let made = examine::made(desk, shelf);
-    for key in &shelf.merged {
+    for key in shelf.merged.iter().filter(|key| examine::has_time(&made, key, spec.now)) {
         let one = examine::examine(desk, spec, shelf, &made, key)?;
         if one.refusal().is_none() && one.has_enough() {
             keys.insert(key.clone());

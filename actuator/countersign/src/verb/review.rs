@@ -2,7 +2,7 @@
 
 use super::{line, short};
 use crate::desk::Desk;
-use crate::examine;
+use crate::examine::{self, Examined};
 use crate::shelf::{Key, Shelf};
 use crate::stop::{Done, Result};
 use countersign_manifests_schema::person::{
@@ -22,12 +22,13 @@ pub(crate) fn review(desk: &Desk, screen: Screen) -> Result<Done> {
     let mut unreadable = shelf.unreadable.clone();
     let mut proposals = Vec::new();
     let waiting = shelf.open.keys().filter(|key| !shelf.merged.contains(*key));
-    let merged = shelf.merged.iter().filter(|key| has_time(desk, &shelf, key, spec.now));
+    // Merged proposals whose time is over wait for nobody.
+    let merged = shelf.merged.iter().filter(|key| examine::has_time(&made, key, spec.now));
     for key in waiting.chain(merged) {
         let one = examine::examine(desk, &spec, &shelf, &made, key);
         let is_merged = shelf.merged.contains(key);
         match one.as_ref().map(|one| (one, one.document(false))) {
-            Ok((one, Some(_))) if is_merged && (one.has_enough() || one.refusal().is_some()) => {}
+            Ok((one, Some(_))) if is_merged && is_settled(one) => {}
             Ok((_, Some(document))) => proposals.push(document),
             // What cannot be read costs its own row, and nothing else.
             Ok((one, None)) => unreadable.push(odd(&shelf, key, one.refusal().map(|row| row.detail.clone()))),
@@ -38,6 +39,12 @@ pub(crate) fn review(desk: &Desk, screen: Screen) -> Result<Done> {
     let halted = halted(desk, &shelf)?;
     let document = ReviewDocument { schema: REVIEW_SCHEMA.to_owned(), halted, proposals, unreadable };
     Ok(Done { text: text(&document, spec.now, screen), json: line(&document)?, outcome: Outcome::Clean })
+}
+
+/// Nobody needs to do anything: enough people have signed, or the world has moved on.
+fn is_settled(one: &Examined) -> bool {
+    let over = ["expired", "superseded", "withdrawn", "canonical-moved", "unjustified"];
+    one.has_enough() || one.refusal().is_some_and(|row| over.contains(&row.gate.as_str()))
 }
 
 fn odd(shelf: &Shelf, key: &Key, message: Option<String>) -> Unreadable {
@@ -55,12 +62,6 @@ fn halted(desk: &Desk, shelf: &Shelf) -> Result<Option<String>> {
     }
     let bytes = desk.proposed.file(&main, "HALT", 64 << 10).ok().flatten().unwrap_or_default();
     Ok(Some(String::from_utf8_lossy(&bytes).lines().next().unwrap_or_default().to_owned()))
-}
-
-/// Merged proposals whose time is over wait for nobody.
-fn has_time(desk: &Desk, shelf: &Shelf, key: &Key, now: i64) -> bool {
-    let Ok(sealed) = shelf.find(&desk.proposed, key).and_then(|found| found.sealed()) else { return false };
-    sealed.proposal().expires.parse::<Timestamp>().is_ok_and(|end| end.as_second() > now)
 }
 
 fn text(document: &ReviewDocument, now: i64, screen: Screen) -> String {

@@ -141,6 +141,8 @@ fn what_a_bot_has_written_and_merged_gets_no_signature() {
     stage.commit("proposed", Some("bot"), "Add proposals", "proposals/runner-02");
     stage.merge_in_a_web_page("runner-02");
     stage.refused(sealed.id(), "not-observer");
+    let listed = stage.run(&["review"]).ended(0).stdout;
+    assert!(listed.lines().any(|line| line.contains(&sealed.id()[..12]) && line.contains("not-observer")), "{listed}");
     // It stands in nobody's way.
     stage.run(&["approve", &ids[0], "--yes"]).ended(0);
     assert_eq!(stage.approver_by_merge("runner-01", &ids[0]), "ada@example.org");
