@@ -41,7 +41,7 @@ async fn an_answer_without_end_is_not_read_to_its_end() {
     site.forge.lock().fault("GET", "/repos/ops/proposed/pulls", answer(200, &page));
     let error = error(&site).await;
     assert!(error.to_string().len() < 1000, "{}", error.to_string().len());
-    assert_eq!(error.code(), "forge-malformed", "{error}");
+    assert!(matches!(&error, ForgeError::Malformed { detail, .. } if detail.contains("larger than")), "{error:?}");
     // Deep instead of long.
     let deep = "[".repeat(200_000);
     site.forge.lock().fault("GET", "/repos/ops/proposed/pulls", answer(200, &deep));

@@ -139,6 +139,12 @@ async fn an_authority_of_ones_own_is_trusted_when_it_is_named_and_only_then() {
     let set = [ready("a", "one", 1)];
     let stranger = site.night_with(&set, &[], LADDER).await.pulls.unwrap().unwrap_err();
     assert!(matches!(stranger, ForgeError::Unreachable { .. }), "{stranger:?}");
+    // Another authority's certificates, and no others, are trusted then.
+    let other = site.stage.root.path().join("other.pem");
+    let _other = FakeForge::start_tls(Flavour::Forgejo, &site.stage.proposed(), &other).await.unwrap();
+    site.authority = Some(other);
+    let stranger = site.night_with(&set, &[], LADDER).await.pulls.unwrap().unwrap_err();
+    assert!(matches!(stranger, ForgeError::Unreachable { .. }), "{stranger:?}");
     site.authority = Some(authority.clone());
     assert_eq!(site.night(&set).await.opened.len(), 1);
     fs::write(&authority, "no certificate").unwrap();
