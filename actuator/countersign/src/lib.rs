@@ -4,7 +4,7 @@
 //! whatever it makes is judged again by the actuator and by the runner. It says exactly which commands it ran. It never
 //! touches a checked-out tree, an index or a local branch that is there already, runs no hook, and deletes nothing.
 //!
-//! The way of the data: [`desk`] (both repositories, fetched) → [`shelf`] (the proposals in them) → `examine` (each one
+//! The way of the data: `desk` (both repositories, fetched) → `shelf` (the proposals in them) → `examine` (each one
 //! recomputed) → `verb` (what the person wants done).
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test may stop at the first surprise"))]
 

@@ -5,6 +5,7 @@ mod adopt;
 mod approve;
 mod attacks;
 mod duty;
+mod own;
 mod places;
 mod proposals;
 mod review;
