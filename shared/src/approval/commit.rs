@@ -83,7 +83,7 @@ impl RawCommit {
             parents.push(object_id(field.value)?);
         }
         for name in ["author", "committer"] {
-            if rest.next().is_none_or(|field| field.name != name) {
+            if rest.next().is_none_or(|field| field.name != name || field.value.contains('\n')) {
                 return Err(CommitError::Header("author and committer do not follow the parents"));
             }
         }
@@ -202,6 +202,7 @@ mod tests {
             (with(&format!("parent {TREE}")), Header("a field is there twice")),
             (with("author B <b@b> 1 +0000"), Header("a field is there twice")),
             (with("lonely"), Header("a field has no value")),
+            (with(" more"), Header("author and committer do not follow the parents")),
             (format!(" x\n{}", unsigned()), Header("it begins with a continuation line")),
             (unsigned().replacen("tree ", "tree\n ", 1), Header("it does not begin with a tree")),
             (

@@ -5,6 +5,7 @@ use super::commit::{CommitError, RawCommit};
 use super::statement::{LineError, Named, named_in};
 use super::tree::{Collision, Entry, Kind, Mode, RawTree, TreeError, object_id};
 use crate::canonical_json::sha256;
+use std::collections::BTreeMap;
 
 /// The directory that holds the proposals.
 const PROPOSALS: &str = "proposals";
@@ -13,6 +14,8 @@ const FILES: [&str; 2] = ["README.md", "proposal.json"];
 /// Bytes of an object at most; a README is the longest.
 #[cfg(feature = "git")]
 const OBJECT_MAX: usize = 16 << 20;
+/// Bytes of all files that one merge adds at most.
+const HELD_MAX: usize = 256 << 20;
 /// Entries that differ in one merge at most: every runner of the largest fleet, with room.
 const DIFFERENCES_MAX: usize = 100_000;
 
@@ -109,7 +112,7 @@ pub enum MergeRefusal {
     #[error("it names {0:?} and does not add it")]
     NotAdded(String),
     /// Too much changes.
-    #[error("it changes more than {DIFFERENCES_MAX} entries")]
+    #[error("it changes more than {DIFFERENCES_MAX} entries, or adds more than {HELD_MAX} bytes")]
     TooMuch,
 }
 
@@ -138,20 +141,27 @@ pub fn judge(objects: &impl Objects, id: &str) -> Result<Merge, MergeRefusal> {
     let mut found = new_directories(objects, &tree_of(before)?, &commit.tree)?;
     found.sort_by(|a, b| a.named.cmp(&b.named));
     let path = |named: &Named| format!("{PROPOSALS}/{}/{}", named.runner, named.proposal);
-    if let Some(missing) = named.iter().find(|named| found.iter().all(|new| new.named != **named)) {
+    let is_found = |one: &Named| found.binary_search_by(|new| new.named.cmp(one)).is_ok();
+    if let Some(missing) = named.iter().find(|one| !is_found(one)) {
         return Err(MergeRefusal::NotAdded(path(missing)));
     }
-    let merged = branch_directories(objects, &tree_of(branch)?)?;
+    let merged = BranchDirectories::read(objects, &tree_of(branch)?)?;
     let mut added = Vec::new();
+    let mut held = 0_usize;
     for new in found {
         let path = path(&new.named);
-        if !named.contains(&new.named) {
+        if named.binary_search(&new.named).is_err() {
             return Err(MergeRefusal::NotNamed(path));
         }
         if merged.tree_of(objects, &new.named)?.as_deref() != Some(&new.tree) {
             return Err(MergeRefusal::NotOnBranch(path));
         }
-        added.push(files(objects, new, &path)?);
+        let one = files(objects, new, &path)?;
+        held += one.proposal.len() + one.readme.len();
+        if held > HELD_MAX {
+            return Err(MergeRefusal::TooMuch);
+        }
+        added.push(one);
     }
     Ok(Merge { added, branch: branch.clone() })
 }
@@ -216,7 +226,7 @@ type Change<'a> = (Option<&'a Entry>, Option<&'a Entry>);
 
 /// Entries that are not the same in both, by name.
 fn differences<'a>(old: &'a RawTree, new: &'a RawTree) -> Vec<(&'a str, Change<'a>)> {
-    let mut by_name: std::collections::BTreeMap<&str, Change<'a>> = std::collections::BTreeMap::new();
+    let mut by_name: BTreeMap<&str, Change<'a>> = BTreeMap::new();
     for entry in &old.entries {
         by_name.entry(&entry.name).or_default().0 = Some(entry);
     }
@@ -237,19 +247,20 @@ fn directories(change: Change<'_>, path: &str) -> Result<(Option<String>, String
     }
 }
 
-/// The directories of proposals on the merged branch.
-struct BranchDirectories(RawTree);
-
-fn branch_directories(objects: &impl Objects, root: &str) -> Result<BranchDirectories, MergeRefusal> {
-    let root = tree(objects, root)?;
-    let proposals = root.get(PROPOSALS).filter(|entry| entry.mode == Mode::Directory);
-    Ok(BranchDirectories(subtree(objects, proposals.map(|entry| entry.id.clone()))?))
-}
+/// The directories of runners on the merged branch, with their ids.
+struct BranchDirectories(BTreeMap<String, String>);
 
 impl BranchDirectories {
+    fn read(objects: &impl Objects, root: &str) -> Result<Self, MergeRefusal> {
+        let root = tree(objects, root)?;
+        let proposals = root.get(PROPOSALS).filter(|entry| entry.mode == Mode::Directory);
+        let runners = subtree(objects, proposals.map(|entry| entry.id.clone()))?.entries.into_iter();
+        let directories = runners.filter(|entry| entry.mode == Mode::Directory);
+        Ok(Self(directories.map(|entry| (entry.name, entry.id)).collect()))
+    }
+
     fn tree_of(&self, objects: &impl Objects, named: &Named) -> Result<Option<String>, MergeRefusal> {
-        let runner = self.0.get(&named.runner).filter(|entry| entry.mode == Mode::Directory);
-        let runner = subtree(objects, runner.map(|entry| entry.id.clone()))?;
+        let runner = subtree(objects, self.0.get(&named.runner).cloned())?;
         let proposal = runner.get(&named.proposal).filter(|entry| entry.mode == Mode::Directory);
         Ok(proposal.map(|entry| entry.id.clone()))
     }
