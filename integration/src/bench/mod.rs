@@ -6,6 +6,7 @@
 pub mod bare;
 pub mod measure;
 mod observer;
+pub mod plan;
 mod rivals;
 pub mod servers;
 mod table;
