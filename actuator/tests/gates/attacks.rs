@@ -39,6 +39,13 @@ fn raw(bare: &Path, commit: &str) -> String {
 #[test]
 fn a_bot_that_merges_is_nobody_even_when_it_is_listed() {
     let stage = Stage::with_policy("[approval]\nbots = [\"BOT\", \"INSTANCE\"]\n");
+    // Somebody has put them on both lists, in good order.
+    let everybody = stage.approvers(&["ada", "bob", "bot", "instance", "observer"]);
+    stage.write("canonical/approvers", &everybody);
+    let listed = stage.commit_as("canonical", Some("ada"), "List machines");
+    stage.commit_as("canonical", Some("bob"), &format!("Yes\n\nCountersign-Endorses: {listed}"));
+    stage.push("canonical");
+    stage.write("approvers", &everybody);
     let (sealed, commit) = waiting(&stage);
     let main = git(&stage.at("proposed.git"), &["rev-parse", "main"]);
     // The forge's own key signs what is merged on its pages.

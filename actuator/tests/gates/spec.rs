@@ -74,6 +74,25 @@ fn one_person_does_not_change_who_the_people_are() {
 }
 
 #[test]
+fn who_has_left_the_people_counts_no_more_even_before_the_copy_here_is_changed() {
+    let stage = Stage::new();
+    let sealed = stage.merged();
+    stage.ready(&sealed);
+    stage.write("canonical/approvers", &stage.approvers(&["bob", "eve"]));
+    let commit = stage.commit_as("canonical", Some("ada"), "Say goodbye");
+    stage.commit_as("canonical", Some("bob"), &format!("Yes\n\nCountersign-Endorses: {commit}"));
+    stage.push("canonical");
+    let row = stage.verdict(&sealed);
+    assert!(row.refusals().contains(&"not-human") && row.refusals().contains(&"no-lease"), "{row:?}");
+    // And who has come does not count before it is.
+    stage.sign("eve", "countersign", "approvals", &sealed);
+    assert!(stage.verdict(&sealed).refusals().contains(&"not-human"));
+    stage.write("approvers", &stage.approvers(&["ada", "bob", "eve"]));
+    stage.lease("bob", &[&sealed]);
+    stage.ready(&sealed);
+}
+
+#[test]
 fn without_an_anchor_canonical_is_by_nobody() {
     let stage = Stage::new();
     let sealed = stage.merged();
