@@ -1,5 +1,6 @@
 //! Our own bounds: what our credentials could do, and who could change what we go by.
 
+use super::servers::{READ_ONLY, Sshd, daemon};
 use super::stage::Stage;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -71,4 +72,38 @@ fn a_configuration_that_others_can_write_is_not_ours() {
     // Where only the owner may take a file away, they cannot.
     mode(stage.root.path(), 0o1777);
     assert_eq!(stage.json(&["plan"]).0, 0);
+}
+
+#[test]
+fn over_a_connection_the_server_itself_must_refuse_the_push() {
+    let stage = Stage::new();
+    stage.merged();
+    let sshd = Sshd::start(&stage.at("sshd"));
+    let read = sshd.script("read", READ_ONLY);
+    let reader = sshd.key("reader", &format!("restrict,command=\"{}\"", read.display()));
+    let writer = sshd.key("writer", "");
+    // One repository by a deploy key, the other by a daemon, each in both ways.
+    let configure = |key: &std::path::Path, receive: bool| {
+        stage.configure_accepting("\"software-keys\"", "", "");
+        let text = fs::read_to_string(stage.config()).unwrap();
+        let known_hosts = sshd.directory.join("known_hosts");
+        let canonical = format!(
+            "url = \"{}\"\nssh_key = \"{}\"\nknown_hosts = \"{}\"",
+            sshd.url(&stage.at("canonical.git")),
+            key.display(),
+            known_hosts.display()
+        );
+        let proposed = format!("url = \"git://127.0.0.1:{}/proposed.git\"", daemon(stage.root.path(), receive));
+        let text = text.replace("url = \"canonical.git\"", &canonical).replace("url = \"proposed.git\"", &proposed);
+        stage.write("actuator.toml", &text);
+    };
+    configure(&reader, false);
+    let (status, document) = stage.json(&["plan"]);
+    assert_eq!(status, 0, "{document}");
+    let trust = document["trust"].to_string();
+    assert!(trust.contains("software-keys") && !trust.contains("writable"), "{trust}");
+    configure(&writer, false);
+    stopped(&stage, "canonical-writable");
+    configure(&reader, true);
+    stopped(&stage, "proposed-writable");
 }

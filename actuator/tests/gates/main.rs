@@ -4,12 +4,16 @@
 
 #[path = "../../../shared/tests/repositories/mod.rs"]
 mod repositories;
+#[path = "../../../shared/tests/servers/mod.rs"]
+#[expect(dead_code, reason = "some of these servers are for the tests of git itself")]
+mod servers;
 
 mod approvals;
 mod attacks;
 mod bounds;
 mod breaker;
 mod commands;
+mod duty;
 mod notary;
 mod spec;
 mod stage;
