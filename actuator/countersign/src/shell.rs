@@ -127,8 +127,11 @@ pub(crate) fn quoted(word: &str) -> String {
                 text.push(c);
             }
             c if visible(c.encode_utf8(&mut [0; 4])) == c.to_string() => text.push(c),
+            // Byte by byte: what bash makes of a character's number depends on the locale.
             c => {
-                let _ = write!(text, "\\U{:08x}", u32::from(c));
+                for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                    let _ = write!(text, "\\x{byte:02x}");
+                }
             }
         }
     }
