@@ -113,6 +113,10 @@ fn two_certificates_for_one_key_or_one_name_are_one_person() {
         let alone = bundle(&sealed, vec![signature(&keys, name, &sealed)]);
         assert_eq!(judged(&alone, &rules(people(&list), 1)), Err("not-human"), "{name}");
     }
+    // Not even when the authority's line names one person.
+    let named = AllowedSigners::parse(&format!("ada cert-authority {}\n", keys.public("authority"))).unwrap();
+    let alone = bundle(&sealed, vec![signature(&keys, "authority", &sealed)]);
+    assert_eq!(judged(&alone, &rules(people(&named), 1)), Err("not-human"));
 }
 
 #[test]
