@@ -25,7 +25,7 @@ use std::collections::{BTreeSet, HashMap};
 /// Commits of a merged branch that are looked at for the one that the observer signed.
 const BRANCH_MAX: usize = 1_000;
 /// Detached signatures that are looked at, for one proposal.
-const SIGNATURES_MAX: usize = 64;
+const SIGNATURES_MAX: usize = 256;
 /// Bytes of one.
 const SIGNATURE_MAX: usize = 64 * 1024;
 /// Bytes of a README that are read.
@@ -264,10 +264,14 @@ impl Court<'_> {
         heard.approvers.push(approver);
     }
 
-    /// People who have rejected it.
+    /// People who have rejected it. Where more is in the way than is looked at, it counts as rejected.
     fn rejections(&self, sealed: &Sealed) -> Result<Vec<String>, GitError> {
         let mut people = BTreeSet::new();
-        for (_, signature) in self.signatures("rejections", sealed.id())? {
+        let found = self.signatures("rejections", sealed.id())?;
+        if found.len() > SIGNATURES_MAX {
+            people.insert(format!("somebody among more than {SIGNATURES_MAX} files"));
+        }
+        for (_, signature) in found {
             if let Ok(approver) = self.lists.both(|people| rejects(&signature, sealed, people)) {
                 people.insert(approver.person.principal);
             }
@@ -275,13 +279,13 @@ impl Court<'_> {
         Ok(people.into_iter().collect())
     }
 
-    /// Path and text of the files `FOLDER/ID/*.sig` at the tip.
+    /// Path and text of the files `FOLDER/ID/*.sig` at the tip; one more than [`SIGNATURES_MAX`] when there are more.
     fn signatures(&self, folder: &str, id: &str) -> Result<Vec<(String, String)>, GitError> {
         let mirror = &self.main.mirror;
         let directory = format!("{folder}/{id}");
         let entries = mirror.directory(self.main.tip, &directory)?.unwrap_or_default();
         let mut found = Vec::new();
-        for entry in entries.iter().filter(|e| e.name.ends_with(".sig") && e.mode == FILE).take(SIGNATURES_MAX) {
+        for entry in entries.iter().filter(|e| e.name.ends_with(".sig")).take(SIGNATURES_MAX + 1) {
             let path = format!("{directory}/{}", entry.name);
             match mirror.file(self.main.tip, &path, SIGNATURE_MAX) {
                 Ok(Some(bytes)) => found.push((path, String::from_utf8_lossy(&bytes).into_owned())),

@@ -4,12 +4,14 @@ use super::seen::Seen;
 use super::{From, Source};
 use crate::config::Config;
 use crate::stop::Stop;
+use countersign_shared::canonical_json::sha256;
 use countersign_shared::exit::Outcome;
 use countersign_shared::git::{Commit, CommitId, GitError, Mirror, ProposalRef};
 use countersign_shared::manifest::fleet::is_runner_name;
 use countersign_shared::proposal::MAX_BYTES;
 use countersign_shared::terminal::Failure;
 use serde::{Deserialize, Serialize};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Commits on main's way that are looked at.
@@ -43,6 +45,9 @@ pub struct Brought {
     pub by: CommitId,
     /// Commits of main's way between it and the tip: 0 is the newest.
     pub age: usize,
+    /// Whether its bytes are those that its directory is called for, and for the runner of the directory above. Of one
+    /// id that is so in one place at most.
+    pub genuine: bool,
     /// Its own times, if they can be read. Claims, until its bytes are judged.
     pub times: Option<Times>,
 }
@@ -59,10 +64,19 @@ pub struct Times {
 /// What one commit of main's way did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Step {
-    /// Runner, id and times of the proposals that are there with it and were not before.
-    pub(super) brought: Vec<(String, String, Option<Times>)>,
+    /// The proposals that are there with it and were not before.
+    pub(super) brought: Vec<Arrival>,
     /// Runner and id of those that were there before and are not any more.
     pub(super) gone: Vec<(String, String)>,
+}
+
+/// A proposal's directory that came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Arrival {
+    runner: String,
+    id: String,
+    genuine: bool,
+    times: Option<Times>,
 }
 
 pub(super) fn gather(config: &Config, from: From, seen: &mut Seen) -> Result<Main, Stop> {
@@ -73,7 +87,8 @@ pub(super) fn gather(config: &Config, from: From, seen: &mut Seen) -> Result<Mai
         From::Remotes => mirror.fetch_proposals(&source.remote)?,
         From::Mirrors => mirror.fetched_proposals()?,
     };
-    let (mut brought, mut gone) = (HashMap::new(), HashMap::new());
+    let mut brought: HashMap<String, Brought> = HashMap::new();
+    let mut gone = HashMap::new();
     let mut next = Some(tip);
     let mut age = 0;
     while let Some(id) = next.filter(|id| Some(*id) != source.anchor) {
@@ -90,10 +105,19 @@ pub(super) fn gather(config: &Config, from: From, seen: &mut Seen) -> Result<Mai
                 mirror = Mirror::open(&source.mirror)?;
             }
         }
-        for (runner, proposal, times) in seen.step(id).map(|step| step.brought.as_slice()).unwrap_or_default() {
-            let found = Brought { id: proposal.clone(), runner: runner.clone(), by: id, age, times: times.clone() };
-            // The newest counts; the same id for another runner cannot be one proposal.
-            brought.entry(proposal.clone()).or_insert(found);
+        for arrival in seen.step(id).map(|step| step.brought.as_slice()).unwrap_or_default() {
+            let Arrival { runner, id: proposal, genuine, times } = arrival.clone();
+            let found = Brought { id: proposal.clone(), runner, by: id, age, genuine, times };
+            // The newest counts; but what only looks like a proposal stands in no proposal's way.
+            match brought.entry(proposal) {
+                Entry::Vacant(free) => {
+                    free.insert(found);
+                }
+                Entry::Occupied(mut known) if found.genuine && !known.get().genuine => {
+                    known.insert(found);
+                }
+                Entry::Occupied(_) => {}
+            }
         }
         for key in seen.step(id).map(|step| step.gone.as_slice()).unwrap_or_default() {
             gone.insert(key.clone(), id);
@@ -118,8 +142,7 @@ fn look(mirror: &Mirror, commit: &Commit) -> Result<Step, GitError> {
         let after = mirror.directory(commit.id, &directory)?.is_some();
         match (before, after) {
             (false, true) => {
-                let times = times(mirror, commit.id, &directory)?;
-                step.brought.push((runner, id, times));
+                step.brought.push(arrival(mirror, commit.id, &directory, runner, id)?);
             }
             (true, false) => step.gone.push((runner, id)),
             _ => {}
@@ -140,20 +163,29 @@ pub(super) fn is_id(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-fn times(mirror: &Mirror, commit: CommitId, directory: &str) -> Result<Option<Times>, GitError> {
+fn arrival(
+    mirror: &Mirror,
+    commit: CommitId,
+    directory: &str,
+    runner: String,
+    id: String,
+) -> Result<Arrival, GitError> {
     #[derive(Deserialize)]
     struct Loose {
+        runner: String,
         created: String,
         expires: String,
     }
     let bytes = match mirror.file(commit, &format!("{directory}/proposal.json"), MAX_BYTES) {
-        Ok(Some(bytes)) => bytes,
-        Ok(None) | Err(GitError::FileTooLarge { .. }) => return Ok(None),
+        Ok(bytes) => bytes.unwrap_or_default(),
+        Err(GitError::FileTooLarge { .. }) => Vec::new(),
         Err(error) => return Err(error),
     };
     let short = |text: &str| text.len() <= 40;
     let loose = serde_json::from_slice::<Loose>(&bytes).ok().filter(|l| short(&l.created) && short(&l.expires));
-    Ok(loose.map(|loose| Times { created: loose.created, expires: loose.expires }))
+    let genuine = loose.as_ref().is_some_and(|loose| loose.runner == runner) && sha256(&bytes) == id;
+    let times = loose.map(|loose| Times { created: loose.created, expires: loose.expires });
+    Ok(Arrival { runner, id, genuine, times })
 }
 
 impl Main {

@@ -174,11 +174,7 @@ pub fn gather(config: &Config, from: From, wanted: &[String], now: i64) -> Resul
 }
 
 fn halts(config: &Config, main: &Main, asked: &notary::Asked) -> Result<Vec<(String, halt::Halt)>, Stop> {
-    let of_proposed = match main.mirror.file(main.tip, "HALT", 64 * 1024) {
-        Ok(None) => halt::Halt::Clear,
-        Ok(Some(reason)) => halt::Halt::Set(String::from_utf8_lossy(&reason).trim().to_owned()),
-        Err(error) => halt::Halt::Unreadable(std::io::Error::other(error.to_string())),
-    };
+    let of_proposed = halt_of_proposed(main)?;
     let of_notary = match &asked.halted {
         Ok(None) => halt::Halt::Clear,
         Ok(Some(reason)) => halt::Halt::Set(reason.clone()),
@@ -190,6 +186,19 @@ fn halts(config: &Config, main: &Main, asked: &notary::Asked) -> Result<Vec<(Str
         ("the notary".to_owned(), of_notary),
         ("HALT in proposed".to_owned(), of_proposed),
     ])
+}
+
+/// Anything of that name at the top stops, whatever it is.
+fn halt_of_proposed(main: &Main) -> Result<halt::Halt, Stop> {
+    let top = main.mirror.directory(main.tip, "")?.unwrap_or_default();
+    if !top.iter().any(|entry| entry.name == "HALT") {
+        return Ok(halt::Halt::Clear);
+    }
+    Ok(match main.mirror.file(main.tip, "HALT", 64 * 1024) {
+        Ok(Some(reason)) => halt::Halt::Set(String::from_utf8_lossy(&reason).trim().to_owned()),
+        Ok(None) => halt::Halt::Unreadable(std::io::Error::other("it is not a file")),
+        Err(error) => halt::Halt::Unreadable(std::io::Error::other(error.to_string())),
+    })
 }
 
 /// The candidates that are shown, sorted, and how many are not.

@@ -15,7 +15,7 @@ use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Raised whenever a step is read in another way.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// What was seen.
 #[derive(Debug)]

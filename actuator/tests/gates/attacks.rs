@@ -5,6 +5,7 @@ use super::repositories::{commit, git, git_command, repository};
 use super::stage::{RUNNER, Stage, directory, line};
 use countersign_shared::proposal::Sealed;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -355,4 +356,48 @@ fn a_commit_on_main_without_a_merge_brings_nothing_that_was_approved() {
     commit(&stage.at("proposed.git"), "main", &[("README.md", "Proposals\n"), (&one, &json), (&two, &readme)]);
     let row = stage.verdict(&sealed);
     assert_eq!(row.0["refusal"], "not-observer", "{row:?}");
+}
+
+#[test]
+fn a_copy_in_another_place_stands_in_nobodys_way() {
+    let stage = Stage::new();
+    let sealed = stage.merged();
+    let json = std::str::from_utf8(sealed.bytes()).unwrap();
+    let elsewhere = format!("proposed/proposals/runner-02/{}/proposal.json", sealed.id());
+    for text in [json.to_owned(), json.replace(RUNNER, "runner-02"), "{}".to_owned()] {
+        stage.on_main();
+        stage.write(&elsewhere, &text);
+        stage.commit_as("proposed", None, "Copy it");
+        stage.push("proposed");
+        stage.ready(&sealed);
+        git(&stage.at("proposed"), &["rm", "--quiet", "-r", "proposals/runner-02"]);
+        stage.commit_as("proposed", None, "Take it away");
+        stage.push("proposed");
+        stage.ready(&sealed);
+    }
+}
+
+#[test]
+fn a_rejection_is_not_hidden_behind_others() {
+    let stage = Stage::new();
+    let sealed = stage.merged();
+    stage.on_main();
+    for number in 0..256 {
+        stage.write(&format!("proposed/rejections/{}/{number:03}.sig", sealed.id()), "noise\n");
+    }
+    stage.commit_as("proposed", None, "Noise");
+    stage.push("proposed");
+    stage.ready(&sealed);
+    // As a program, and after all the others.
+    let signature = stage.signature("bob", "countersign-reject", sealed.bytes());
+    let path = format!("rejections/{}/zzz.sig", sealed.id());
+    stage.write(&format!("proposed/{path}"), &signature);
+    std::fs::set_permissions(stage.at(&format!("proposed/{path}")), std::fs::Permissions::from_mode(0o755)).unwrap();
+    stage.commit_as("proposed", None, "Reject");
+    stage.push("proposed");
+    stage.refused(&sealed, "withdrawn");
+    git(&stage.at("proposed"), &["rm", "--quiet", &format!("rejections/{}/0*.sig", sealed.id())]);
+    stage.commit_as("proposed", None, "Less noise");
+    stage.push("proposed");
+    assert!(stage.refused(&sealed, "withdrawn").contains("bob"));
 }

@@ -30,6 +30,12 @@ fn a_halt_in_any_place_stops_and_says_where() {
     stage.push("proposed");
     assert!(stage.refused(&sealed, "halted").contains("everybody stop"));
     git(&stage.at("proposed"), &["rm", "--quiet", "HALT"]);
+    // Whatever else is called so stops as well.
+    stage.write("proposed/HALT/reason.txt", "everybody stop\n");
+    stage.commit_as("proposed", None, "Halt");
+    stage.push("proposed");
+    assert!(stage.refused(&sealed, "halted").contains("not a file"));
+    git(&stage.at("proposed"), &["rm", "--quiet", "-r", "HALT"]);
     stage.commit_as("proposed", None, "Go on");
     stage.push("proposed");
     stage.ready(&sealed);
