@@ -10,6 +10,7 @@ pub mod bounds;
 pub mod breaker;
 pub mod cli;
 pub mod config;
+pub mod enroll;
 pub mod facts;
 pub mod flow;
 pub mod gates;

@@ -80,7 +80,7 @@ pub struct Inspection {
     pub binary: String,
     /// sha256 of its approvers.
     pub approvers: String,
-    /// sha256 of warden.toml.
+    /// sha256 of the rules in warden.toml, without the runner's name.
     pub policy: String,
     /// sha256 of the notary's public key file.
     pub notary_key: String,

@@ -79,6 +79,15 @@ pub fn record(inspection: &Inspection) -> Result<String, Failure> {
     open_record(inspection.observation.clone().into_bytes(), &nonce)
 }
 
+/// sha256 of a `warden.toml`'s rules: of its content without the runner's name, so that runners with the same rules have
+/// the same. `None` when it is not TOML.
+pub fn policy_digest(text: &str) -> Option<String> {
+    let mut table: toml::Table = text.parse().ok()?;
+    table.remove("runner");
+    let bytes = canonical_json::to_bytes(&table).ok()?;
+    Some(canonical_json::sha256(&bytes))
+}
+
 fn nonce(hex: &str) -> Option<Nonce> {
     let mut bytes = [0; 16];
     for (index, byte) in bytes.iter_mut().enumerate() {
@@ -174,6 +183,14 @@ mod tests {
             let bytes = format!("{REQUEST_MAGIC} {} {}\n{json}", json.len(), canonical_json::sha256(json.as_bytes()));
             assert!(matches!(open_request(bytes.as_bytes()), Err(FrameError::Json(_))), "{json}");
         }
+    }
+
+    #[test]
+    fn the_same_rules_have_the_same_digest_on_every_runner() {
+        let one = policy_digest("runner = \"a\"\nrequired = 2 # two\n").unwrap();
+        assert_eq!(policy_digest("required=2\nrunner=\"b\"").unwrap(), one);
+        assert_ne!(policy_digest("runner = \"a\"\nrequired = 1").unwrap(), one);
+        assert_eq!(policy_digest("runner = "), None);
     }
 
     proptest! {

@@ -48,6 +48,8 @@ pub enum Command {
     /// Show the record of what was done, or verify that it is whole
     #[command(subcommand)]
     Ledger(Ledger),
+    /// Print everything an administrator must do on a runner before anything can be applied there
+    Enroll(Enroll),
 }
 
 /// Options of `plan`.
@@ -91,4 +93,23 @@ pub struct LedgerShow {
     /// Only from then on, as in `review`
     #[arg(long, value_name = "D")]
     pub since: Option<String>,
+}
+
+/// Options of `enroll`.
+#[derive(Debug, Args)]
+pub struct Enroll {
+    /// Its name in fleet.toml
+    pub runner: String,
+    /// Print Ansible tasks instead of a shell script
+    #[arg(long, conflicts_with = "remove")]
+    pub ansible: bool,
+    /// Print how to take it all back
+    #[arg(long)]
+    pub remove: bool,
+    /// The program countersign-warden, as it goes to the runner
+    #[arg(long, value_name = "FILE", default_value = "/usr/libexec/countersign/warden")]
+    pub warden: PathBuf,
+    /// The notary's public key
+    #[arg(long, value_name = "FILE", default_value = "/etc/countersign/notary.pub")]
+    pub notary_key: PathBuf,
 }

@@ -47,6 +47,14 @@ fn run(cli: Cli) -> Result<Done, Stop> {
     match cli.command {
         Command::Status => flow::status(&config, screen),
         Command::Plan(plan) => flow::plan(&config, &plan.ids, screen),
+        Command::Enroll(enroll) => {
+            let form = match (enroll.ansible, enroll.remove) {
+                (true, _) => flow::Form::Playbook,
+                (false, true) => flow::Form::Removal,
+                (false, false) => flow::Form::Script,
+            };
+            flow::enroll(&config, &enroll.runner, form, &enroll.warden, &enroll.notary_key)
+        }
         Command::Halt(halt) => flow::halt(&config, &halt.reason),
         Command::Review(review) => flow::review(&config, &review.since, screen),
         Command::Ledger(args::Ledger::Show(show)) => {

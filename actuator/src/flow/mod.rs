@@ -1,5 +1,6 @@
 //! The commands.
 
+mod enroll;
 mod halt;
 mod ledger;
 mod plan;
@@ -7,6 +8,7 @@ mod review;
 mod show;
 mod status;
 
+pub use enroll::{Form, enroll};
 pub use halt::halt;
 pub use ledger::{show as ledger_show, verify as ledger_verify};
 pub use plan::plan;

@@ -111,6 +111,7 @@ fn prepare(contents: &Contents, policy: &Policy, store: &Store) -> Result<Journa
     let journal = Journal {
         boot: clock::boot().map_err(failed)?,
         deadline: None,
+        undo: None,
         snapshot: None,
         problems,
         audit: verdict::audit_mark(),

@@ -1,6 +1,6 @@
 //! Processes that scriptlets left behind. The worker adopts them (PR_SET_CHILD_SUBREAPER), so none of them is missed.
 
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait as wait_for_any};
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -15,9 +15,10 @@ pub(crate) fn wait() -> Result<(), String> {
         let left = children();
         let Some(first) = left.first() else { return Ok(()) };
         if Instant::now() >= deadline {
-            let name = fs::read_to_string(format!("/proc/{first}/comm")).unwrap_or_default();
+            let command = fs::read(format!("/proc/{first}/cmdline")).unwrap_or_default();
             end();
-            return Err(format!("a scriptlet left a process behind: {}", name.trim()));
+            let command = String::from_utf8_lossy(&command).replace('\0', " ");
+            return Err(format!("a scriptlet left a process behind: {}", command.trim()));
         }
         std::thread::sleep(Duration::from_millis(50));
     }
@@ -39,7 +40,7 @@ pub(crate) fn end() {
 }
 
 fn reap() {
-    while let Ok(Some(_)) = waitpid(None, WaitOptions::NOHANG) {}
+    while let Ok(Some(_)) = wait_for_any(WaitOptions::NOHANG) {}
 }
 
 /// Numbers of our children but the watch, which is meant to outlive us.

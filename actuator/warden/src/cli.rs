@@ -21,11 +21,15 @@ Usage: countersign-warden                  one framed request on stdin, one fram
                                            let everybody pass the hook for a while; written down
        countersign-warden init             make the memory of a runner that never had one
        countersign-warden lint             say what is wrong with warden.toml
+       countersign-warden digest           print the sha256 of its rules, as actuator.toml wants it
        countersign-warden hook             what dnf5's actions plugin runs before every transaction
        countersign-warden --help | --version
 
 It reads /etc/countersign/warden.toml, which must be root's, and nothing of its environment.
 ";
+
+/// The keys of warden.toml.
+pub const CONFIGURATION_KEYS: &[&str] = crate::config::KEYS;
 
 /// The program.
 pub fn main() -> ExitCode {
@@ -61,6 +65,10 @@ pub fn main() -> ExitCode {
         }
         ["break-glass", "--for", time, "--reason", reason] => tell(break_glass(config, time, reason)),
         ["init"] => tell(init(config)),
+        ["digest"] => match Policy::load(config) {
+            Ok(policy) => say(&format!("{}\n", policy.digests.policy)),
+            Err(error) => fail(Outcome::Invalid, &chain(&error)),
+        },
         ["lint"] => match Policy::load(config) {
             Ok(policy) => say(&format!("{} is in order: this is {}\n", config.display(), policy.runner)),
             Err(error) => fail(Outcome::Invalid, &chain(&error)),

@@ -7,6 +7,7 @@ use countersign_shared::diagnostic::{Diagnostic, Severity, Source, closest};
 use countersign_shared::duration::Span;
 use countersign_shared::manifest::fleet::is_runner_name;
 use countersign_shared::nevra::check_name;
+use countersign_shared::warden::policy_digest;
 use serde::Deserialize;
 use ssh_key::PublicKey;
 use ssh_key::public::KeyData;
@@ -19,7 +20,8 @@ pub(crate) const DEFAULT_PATH: &str = "/etc/countersign/warden.toml";
 
 /// Bytes of each file that decides.
 const FILE_MAX: u64 = 4 << 20;
-const KEYS: &[&str] = &[
+/// Every key.
+pub(crate) const KEYS: &[&str] = &[
     "runner",
     "approvers",
     "notary_key",
@@ -143,7 +145,7 @@ pub(crate) struct Policy {
     pub(crate) digests: Digests,
 }
 
-/// sha256 of each file that decides, 64 hex digits.
+/// sha256 of what decides, 64 hex digits: of the rules without the runner's name, and of each file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Digests {
     pub(crate) policy: String,
@@ -218,7 +220,7 @@ impl Policy {
             busy: file.busy,
             hook: file.hook,
             digests: Digests {
-                policy: digest(&text),
+                policy: policy_digest(&text).unwrap_or_else(|| digest(&text)),
                 approvers: digest(&approvers_text),
                 notary_key: digest(&notary_text),
             },
@@ -267,7 +269,7 @@ fn hint(text: &str, span: &Range<usize>, message: &str) -> String {
     match closest(word, KEYS.iter().copied()) {
         Some(meant) if message.contains("unknown field") => format!("is `{meant}` meant?"),
         _ if message.contains("missing field") => "runner, approvers and notary_key must be there".to_owned(),
-        _ => "warden.toml(5) in countersign-warden(8) lists the keys".to_owned(),
+        _ => "countersign-warden(8) lists the keys".to_owned(),
     }
 }
 

@@ -120,7 +120,9 @@ impl Ran {
             },
         };
         let said = if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr };
-        let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        // dnf5's progress says nothing about a failure.
+        let telling = |line: &&str| !line.is_empty() && !line.contains("% | ");
+        let lines: Vec<&str> = said.lines().map(str::trim).filter(telling).collect();
         let last = lines[lines.len().saturating_sub(6)..].join("; ");
         if last.is_empty() { ended } else { format!("{ended}: {last}") }
     }

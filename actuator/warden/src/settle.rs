@@ -21,30 +21,34 @@ pub(crate) enum Due {
     /// It waits for its confirmation for so many more seconds.
     Waits(u64),
     /// It is to be undone, for this reason.
-    Undo(&'static str),
+    Undo(String),
 }
 
 /// Judges what is under way. The lock is held, so nobody is at work on it.
 pub(crate) fn due(store: &Store) -> Result<Due, Refused> {
     let memory = Memory::load(store)?;
     let Some(application) = memory.under_way() else { return Ok(Due::Nothing) };
-    if application.stage == Stage::Started {
-        return Ok(Due::Undo("the warden was interrupted"));
-    }
     let (journal, _) = Journal::load(store)?;
+    if let Some(why) = journal.undo {
+        return Ok(Due::Undo(why));
+    }
+    let undo = |why: &str| Due::Undo(why.to_owned());
+    if application.stage == Stage::Started {
+        return Ok(undo("the warden was interrupted"));
+    }
     let boot = clock::boot().map_err(|error| Refused::because("warden", &error))?;
     let now = clock::since_boot();
     Ok(match journal.deadline {
-        _ if journal.boot != boot => Due::Undo("the machine restarted before it was confirmed"),
+        _ if journal.boot != boot => undo("the machine restarted before it was confirmed"),
         Some(deadline) if now < deadline => Due::Waits(deadline - now),
-        _ => Due::Undo("it was not confirmed in time"),
+        _ => undo("it was not confirmed in time"),
     })
 }
 
 /// Undoes what is due. What waits, waits on.
 pub(crate) fn settle(store: &Store, lock: &Lock) -> Result<Option<Application>, Refused> {
     match due(store)? {
-        Due::Undo(why) => undo::undo(store, lock, why, Vec::new()).map(Some),
+        Due::Undo(why) => undo::undo(store, lock, &why, Vec::new()).map(Some),
         Due::Nothing | Due::Waits(_) => Ok(None),
     }
 }

@@ -106,7 +106,7 @@ impl Store {
             if error.kind() != ErrorKind::StorageFull && error.kind() != ErrorKind::QuotaExceeded {
                 return Err(error);
             }
-            let _ = fs::remove_file(self.path("reserve"));
+            self.release();
             write()?;
         }
         fs::rename(&partial, self.path(name))?;
@@ -131,6 +131,11 @@ impl Store {
             file.sync_all()?;
         }
         Ok(())
+    }
+
+    /// Gives the room away: what comes now must be written.
+    pub(crate) fn release(&self) {
+        let _ = fs::remove_file(self.path("reserve"));
     }
 
     /// A fresh directory in the place of whatever is there.

@@ -29,7 +29,13 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// Takes the application under way back. `why` is told to people. An error means that not even that could be written.
 pub(crate) fn undo(store: &Store, lock: &Lock, why: &str, mut records: Records) -> Result<Application, Refused> {
     children::end();
-    let (journal, contents) = Journal::load(store)?;
+    store.release();
+    let (mut journal, contents) = Journal::load(store)?;
+    if journal.undo.is_none() {
+        journal.undo = Some(why.to_owned());
+        // On a disk that is full it goes on all the same; a deadline or a restart then ends what this would have ended.
+        let _ = journal.save(store);
+    }
     let outcome = restore(&contents, &journal, store, lock, &mut records);
     if let Some(program) = &journal.undrain {
         let home = store.path(CURRENT);

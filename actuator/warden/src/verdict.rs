@@ -20,12 +20,10 @@ const AUDIT_MAX: u64 = 64 << 20;
 
 /// What dnf's own words mean: that it failed, or that a scriptlet did, which dnf may take for a success.
 pub(crate) fn said(ran: &Ran) -> Result<(), String> {
-    if !ran.good() {
-        return Err(format!("dnf failed: {}", ran.words()));
-    }
     let lines = ran.stdout.lines().chain(ran.stderr.lines());
     match lines.map(str::trim).find(|line| is_scriptlet_failure(line)) {
         Some(line) => Err(format!("a scriptlet failed: {line}")),
+        None if !ran.good() => Err(format!("dnf failed: {}", ran.words())),
         None => Ok(()),
     }
 }

@@ -25,9 +25,8 @@ fn what_was_signed_is_applied_and_kept() {
 
         let inspection = house.inspect();
         assert_eq!(inspection.runner, runner.name);
-        let sum =
-            runner.sh(&format!("sha256sum {PROGRAM} /etc/countersign/warden.toml /etc/countersign/approvers")).unwrap();
-        for digest in [&inspection.binary, &inspection.policy, &inspection.approvers] {
+        let sum = runner.sh(&format!("sha256sum {PROGRAM} /etc/countersign/*; {PROGRAM} digest")).unwrap();
+        for digest in [&inspection.binary, &inspection.policy, &inspection.approvers, &inspection.notary_key] {
             assert!(sum.contains(digest.as_str()), "{sum}");
         }
         assert_eq!((inspection.halted, inspection.busy, inspection.last), (None, None, None));

@@ -59,6 +59,27 @@ impl<'r> House<'r> {
         house
     }
 
+    /// The same runner later.
+    pub(crate) fn again(lab: &Lab, runner: &'r Runner, people: &'r People) -> Self {
+        Self { runner, people, repo: lab.repo_dir() }
+    }
+
+    /// A runner whose directory is there and empty: a mount of its own.
+    pub(crate) fn fresh(lab: &Lab, runner: &'r Runner, people: &'r People) -> Self {
+        runner.write(PROGRAM, std::fs::read(program()).unwrap(), 0o755).unwrap();
+        let house = Self::again(lab, runner, people);
+        house.configure("confirm_within = \"1h\"");
+        let empty = "{\"schema\":\"countersign/warden-memory/1\",\"applications\":[]}";
+        runner.sh(&format!("printf '%s' '{empty}' >{STATE}/memory.json")).unwrap();
+        house
+    }
+
+    /// Shell text that puts a request and waits for its end.
+    pub(crate) fn asking(&self, request: &WardenRequest) -> String {
+        self.runner.write("/root/request", warden::request(request), 0o600).unwrap();
+        format!("exec {PROGRAM} </root/request >/dev/null 2>&1")
+    }
+
     pub(crate) fn configure(&self, more: &str) {
         let config = format!(
             "runner = \"{}\"\napprovers = \"/etc/countersign/approvers\"\nnotary_key = \"/etc/countersign/notary.pub\"\n\
@@ -300,12 +321,23 @@ fn walk(root: &Path, directory: &Path, found: &mut BTreeMap<PathBuf, String>) {
         if meta.is_symlink() {
             text += &format!(" -> {}", path.read_link().unwrap().display());
         } else if meta.is_file() {
-            text += &format!(" {} {:x?}", meta.len(), &Sha256::digest(std::fs::read(&path).unwrap())[..]);
+            text += &format!(" {} {}", meta.len(), digest(&path, &meta));
         } else if meta.is_dir() {
             walk(root, &path, found);
         }
         found.insert(path.strip_prefix(root).unwrap().to_owned(), text);
     }
+}
+
+/// sha256 of a file. One that the kernel has not seen change is not read again: nobody can set its change time.
+fn digest(path: &Path, meta: &std::fs::Metadata) -> String {
+    use std::os::unix::fs::MetadataExt as _;
+    type Known = std::collections::HashMap<(PathBuf, [i64; 4]), String>;
+    static KNOWN: std::sync::Mutex<Option<Known>> = std::sync::Mutex::new(None);
+    let key = (path.to_owned(), [meta.ino().cast_signed(), meta.size().cast_signed(), meta.ctime(), meta.ctime_nsec()]);
+    let mut known = KNOWN.lock().unwrap();
+    let known = known.get_or_insert_default();
+    known.entry(key).or_insert_with(|| format!("{:x?}", &Sha256::digest(std::fs::read(path).unwrap())[..])).clone()
 }
 
 /// dnf's reasons, one line per package.

@@ -6,8 +6,12 @@
     reason = "a test may stop at the first surprise, and says what it did"
 )]
 
+mod enrolling;
+mod faults;
 mod forge;
 mod happy;
+mod hooks;
 mod house;
+mod outcomes;
 mod people;
 mod refusals;

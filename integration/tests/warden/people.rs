@@ -25,6 +25,10 @@ impl Key {
         Self(path)
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
     pub(crate) fn public(&self) -> String {
         std::fs::read_to_string(self.0.with_extension("pub")).unwrap().trim().to_owned()
     }

@@ -1,0 +1,340 @@
+//! What an administrator does on a runner before anything can be applied there, as text. Nothing is installed by us.
+//!
+//! The actuator's key reaches an account without rights, whose forced command is sudo for the warden alone, without an
+//! argument. Root's own login over the network is not needed and not touched: sshd hands nobody a root session, the
+//! rules of sshd for root stay the administrator's, and a mistake in ours locks nobody out.
+
+use countersign_shared::manifest::fleet::is_runner_name;
+use ssh_key::PublicKey;
+
+/// What the runner's sshd runs for the actuator's key, whatever it is asked for. Some releases of sudo do not survive an
+/// empty environment.
+pub const FORCED_COMMAND: &str =
+    "/usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin /usr/bin/sudo -n -- /usr/libexec/countersign/warden";
+
+/// Why a runner cannot be enrolled.
+#[derive(Debug, thiserror::Error)]
+pub enum EnrollError {
+    /// Not a name of fleet.toml.
+    #[error("{0:?} is not a runner's name: [a-z0-9][a-z0-9.-]{{0,62}}")]
+    Runner(String),
+    /// Not a name that useradd takes.
+    #[error("{0:?} is not an account's name: [a-z_][a-z0-9_-]{{0,30}}")]
+    Account(String),
+    /// Not a public key.
+    #[error("{key:?} is not an OpenSSH public key")]
+    Key {
+        /// As it stands in the file.
+        key: String,
+        /// What is wrong with it.
+        source: ssh_key::Error,
+    },
+    /// Nobody could log in.
+    #[error("no key: `actuator_ssh` in [keys] of fleet.toml is empty")]
+    NoKey,
+    /// Not a sha256.
+    #[error("the digest of the warden's program is not 64 hex digits")]
+    Digest,
+    /// A text that would end the place where it is written.
+    #[error("{0} holds a line that cannot be put into a script")]
+    Line(&'static str),
+}
+
+/// By what the warden of a runner is to judge.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'a> {
+    /// The text of `approvers`.
+    pub approvers: &'a str,
+    /// The public key of the notary.
+    pub notary: &'a str,
+    /// Whether keys in software do not count.
+    pub require_touch: bool,
+    /// Distinct people for an ordinary proposal.
+    pub required: u32,
+    /// Distinct people when a protected package changes.
+    pub protected_required: u32,
+    /// Names of protected packages.
+    pub protected: &'a [String],
+}
+
+/// One runner to be enrolled.
+#[derive(Debug, Clone)]
+pub struct Enrollment {
+    runner: String,
+    account: String,
+    /// Type and base64 of each key, without comments.
+    keys: Vec<String>,
+    program: String,
+    approvers: String,
+    notary: String,
+    rules: String,
+}
+
+const SERVICE: &str = "\
+[Unit]
+Description=Undo what countersign applied and nobody confirmed
+Documentation=man:countersign-warden(8)
+
+[Service]
+Type=oneshot
+ExecStart=/usr/libexec/countersign/warden check
+";
+
+/// The first run is as early as timers run after a boot.
+const TIMER: &str = "\
+[Unit]
+Description=Undo what countersign applied and nobody confirmed
+Documentation=man:countersign-warden(8)
+
+[Timer]
+OnBootSec=0
+OnUnitInactiveSec=1min
+AccuracySec=1s
+
+[Install]
+WantedBy=timers.target
+";
+
+const CRON: &str = "\
+@reboot root /usr/libexec/countersign/warden check
+* * * * * root /usr/libexec/countersign/warden check
+";
+
+const HOOK: &str = "pre_transaction:::mode=json raise_error=1:/usr/libexec/countersign/warden hook\n";
+
+impl Enrollment {
+    /// Checks everything that goes into a script that root will run. `program` is the sha256 of the warden's program.
+    pub fn new<'a>(
+        runner: &str,
+        account: &str,
+        keys: impl IntoIterator<Item = &'a str>,
+        program: &str,
+        rules: &Rules<'_>,
+    ) -> Result<Self, EnrollError> {
+        if !is_runner_name(runner) {
+            return Err(EnrollError::Runner(runner.to_owned()));
+        }
+        if !is_account(account) {
+            return Err(EnrollError::Account(account.to_owned()));
+        }
+        let keys = keys.into_iter().map(bare_key).collect::<Result<Vec<_>, _>>()?;
+        if keys.is_empty() {
+            return Err(EnrollError::NoKey);
+        }
+        if program.len() != 64 || !program.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return Err(EnrollError::Digest);
+        }
+        if rules.approvers.lines().any(|line| line.starts_with("COUNTERSIGN_") || line.contains(['\0', '\r'])) {
+            return Err(EnrollError::Line("approvers"));
+        }
+        let mut approvers = rules.approvers.to_owned();
+        if !approvers.ends_with('\n') {
+            approvers.push('\n');
+        }
+        Ok(Self {
+            runner: runner.to_owned(),
+            account: account.to_owned(),
+            keys,
+            program: program.to_owned(),
+            approvers,
+            notary: bare_key(rules.notary)? + "\n",
+            rules: rules_text(runner, rules),
+        })
+    }
+
+    /// A POSIX sh script for root; running it again changes nothing.
+    pub fn script(&self) -> String {
+        self.fill(include_str!("enroll.sh"))
+    }
+
+    /// The script that takes it all back, but for the memory of what was started.
+    pub fn removal(&self) -> String {
+        self.fill(include_str!("remove.sh"))
+    }
+
+    /// The same as an Ansible playbook.
+    pub fn playbook(&self) -> String {
+        self.fill(include_str!("enroll.yml"))
+    }
+
+    /// sshd's rules for the account. `AcceptEnv` in a Match block replaces what the distribution accepts from everybody
+    /// (`LC_*`) by a name that is never asked for.
+    fn sshd(&self) -> String {
+        format!(
+            "# countersign: this account reaches the warden and nothing else.\n\
+             Match User {}\n    \
+             AuthorizedKeysFile /etc/ssh/countersign-actuator.keys\n    \
+             AuthorizedKeysCommand none\n    \
+             AuthenticationMethods publickey\n    \
+             AcceptEnv COUNTERSIGN_NOTHING\n    \
+             DisableForwarding yes\n    \
+             PermitTTY no\n    \
+             PermitUserRC no\n\
+             Match all\n",
+            self.account
+        )
+    }
+
+    /// sudo's rules: one program, no argument, nothing of the caller's environment, and no terminal of its own, which
+    /// would change the bytes of a request.
+    fn sudo(&self) -> String {
+        let account = &self.account;
+        format!(
+            "# countersign: this account may run the warden, without an argument, and nothing else.\n\
+             Defaults:{account} env_reset, !requiretty, !use_pty, !lecture, !setenv\n\
+             {account} ALL=(root) NOPASSWD: /usr/libexec/countersign/warden \"\"\n"
+        )
+    }
+
+    fn authorized_keys(&self) -> String {
+        self.keys.iter().map(|key| format!("restrict,command=\"{FORCED_COMMAND}\" {key}\n")).collect()
+    }
+
+    /// Replaces each `@NAME@` of a template; lines that hold `@NAME_INDENTED@` give their indent to every line.
+    fn fill(&self, template: &str) -> String {
+        let words = [("@RUNNER@", &*self.runner), ("@ACCOUNT@", &*self.account), ("@WARDEN_SHA256@", &*self.program)];
+        let (keys, sshd, sudo) = (self.authorized_keys(), self.sshd(), self.sudo());
+        let blocks = [
+            ("APPROVERS", &*self.approvers),
+            ("NOTARY", &*self.notary),
+            ("RULES", &*self.rules),
+            ("KEYS", &*keys),
+            ("SSHD", &*sshd),
+            ("SUDO", &*sudo),
+            ("SERVICE", SERVICE),
+            ("TIMER", TIMER),
+            ("CRON", CRON),
+            ("HOOK", HOOK),
+        ];
+        let mut text = String::with_capacity(template.len() * 2);
+        for line in template.split_inclusive('\n') {
+            let block = blocks.iter().find_map(|(name, block)| {
+                let rest = line.strip_prefix(&format!("@{name}@"));
+                let indent = line.trim_start().strip_prefix(&format!("@{name}_INDENTED@"));
+                rest.map(|rest| (String::new(), *block, rest))
+                    .or(indent.map(|_| (line[..line.len() - line.trim_start().len()].to_owned(), *block, "")))
+            });
+            let Some((indent, block, rest)) = block else {
+                text.push_str(&words.iter().fold(line.to_owned(), |line, (word, value)| line.replace(word, value)));
+                continue;
+            };
+            for line in block.split_inclusive('\n') {
+                if line != "\n" {
+                    text.push_str(&indent);
+                }
+                text.push_str(line);
+            }
+            text.push_str(rest);
+        }
+        text
+    }
+}
+
+fn rules_text(runner: &str, rules: &Rules<'_>) -> String {
+    let protected: Vec<String> = rules.protected.iter().map(|name| format!("\"{name}\"")).collect();
+    format!(
+        "# Rules of this runner's warden, see countersign-warden(8). Only root here can change them.\n\
+         runner = \"{runner}\"\n\
+         approvers = \"/etc/countersign/approvers\"\n\
+         notary_key = \"/etc/countersign/notary.pub\"\n\
+         state_dir = \"/var/lib/countersign-warden\"\n\
+         confirm_within = \"10m\"\n\
+         max_age = \"24h\"\n\
+         require_touch = {}\n\
+         required = {}\n\
+         protected_required = {}\n\
+         protected = [{}]\n\
+         halt_file = \"/etc/countersign/HALT\"\n\
+         hook = \"off\"\n",
+        rules.require_touch,
+        rules.required,
+        rules.protected_required,
+        protected.join(", ")
+    )
+}
+
+/// Type and base64 of an OpenSSH public key, checked, without options and comment.
+fn bare_key(key: &str) -> Result<String, EnrollError> {
+    let wrong = |source| EnrollError::Key { key: key.chars().take(200).collect(), source };
+    let mut parsed = PublicKey::from_openssh(key.trim()).map_err(wrong)?;
+    parsed.set_comment("");
+    let text = parsed.to_openssh().map_err(wrong)?;
+    Ok(text.trim().to_owned())
+}
+
+fn is_account(name: &str) -> bool {
+    name.len() <= 31
+        && name != "root"
+        && name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIyq7HQpbMu2jI9jIjDyPOGWjvNxG/QGGUOHhN0ESPk5 ann@example.org";
+
+    fn rules() -> Rules<'static> {
+        Rules {
+            approvers: "ann@example.org ssh-ed25519 AAAA",
+            notary: KEY,
+            require_touch: true,
+            required: 1,
+            protected_required: 2,
+            protected: &[],
+        }
+    }
+
+    fn enrollment() -> Enrollment {
+        Enrollment::new("runner-04", "countersign-actuator", [KEY], &"ab".repeat(32), &rules()).unwrap()
+    }
+
+    #[test]
+    fn nothing_is_left_to_fill_in() {
+        for text in [enrollment().script(), enrollment().removal(), enrollment().playbook()] {
+            let left: Vec<&str> = text
+                .split('@')
+                .filter(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'))
+                .collect();
+            assert!(left.is_empty(), "{left:?}");
+            assert!(text.contains("runner-04") && text.ends_with('\n'));
+        }
+    }
+
+    #[test]
+    fn the_key_gets_the_warden_and_the_account_gets_nothing_else_as_root() {
+        let bare = KEY.rsplit_once(' ').unwrap().0;
+        let line = enrollment().authorized_keys();
+        assert_eq!(line, format!("restrict,command=\"{FORCED_COMMAND}\" {bare}\n"));
+        assert!(
+            enrollment()
+                .sudo()
+                .ends_with("countersign-actuator ALL=(root) NOPASSWD: /usr/libexec/countersign/warden \"\"\n")
+        );
+    }
+
+    #[test]
+    fn nothing_that_root_would_run_can_be_slipped_in() {
+        let sum = "ab".repeat(32);
+        for runner in ["", "a b", "a;id", "$(id)", "A", "-a", "a\nb", &"a".repeat(64)] {
+            let refused = Enrollment::new(runner, "x", [KEY], &sum, &rules());
+            assert!(matches!(refused, Err(EnrollError::Runner(_))), "{runner:?}");
+        }
+        for account in ["", "root", "a b", "a;id", "-a", "A", "a\n", "0a"] {
+            let refused = Enrollment::new("a", account, [KEY], &sum, &rules());
+            assert!(matches!(refused, Err(EnrollError::Account(_))), "{account:?}");
+        }
+        for key in ["", "x", "ssh-ed25519 AAAA", &format!("restrict {KEY}"), &format!("command=\"id\" {KEY}")] {
+            let refused = Enrollment::new("a", "b", [key], &sum, &rules());
+            assert!(matches!(refused, Err(EnrollError::Key { .. })), "{key:?}");
+        }
+        assert!(matches!(Enrollment::new("a", "b", [], &sum, &rules()), Err(EnrollError::NoKey)));
+        for digest in ["", "ab", &"AB".repeat(32), &format!("{}\nid", "a".repeat(61))] {
+            assert!(matches!(Enrollment::new("a", "b", [KEY], digest, &rules()), Err(EnrollError::Digest)));
+        }
+        let evil = Rules { approvers: "x y z\nCOUNTERSIGN_APPROVERS\nid\n", ..rules() };
+        assert!(matches!(Enrollment::new("a", "b", [KEY], &sum, &evil), Err(EnrollError::Line(_))));
+    }
+}

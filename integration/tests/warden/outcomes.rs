@@ -1,0 +1,152 @@
+//! Outcomes that are not the predicted ones: undone, and said plainly.
+
+use countersign_integration::lab::{Base, Lab, LabConfig, turn};
+use countersign_manifests_schema::proposal::{WayBack, WayBackKind};
+use countersign_manifests_schema::transaction::{Action, Reason};
+use countersign_manifests_schema::warden::Stage;
+use countersign_shared::proposal::Sealed;
+
+use crate::forge::Forge;
+use crate::house::{House, reasons, waits};
+use crate::people::People;
+
+const LATE: &str =
+    "%post\nsetsid sh -c 'sleep 2; rpm -i /srv/lab/loose/site-agent-7.1-1.noarch.rpm' </dev/null >/dev/null 2>&1 &\n";
+const STAYS: &str = "%post\nsetsid sleep 100000 </dev/null >/dev/null 2>&1 &\n";
+const FAILS: &str = "%post\necho this does not work\nexit 1\n";
+const STOPS: &str = "%pre\nexit 1\n";
+const DENIED: &str = "%post\nmkdir -p /var/log/audit\n\
+    echo 'type=AVC msg=audit(1.0:1): avc:  denied  { module_load } for  pid=1 comm=\"modprobe\"' >>/var/log/audit/audit.log\n";
+const MARKS: &str = "%post\nrpm --version >/dev/null; mkdir -p /usr/lib/sysimage/libdnf5; sed -i 's/^\"gcc.x86_64\".*/\"gcc.x86_64\" = {reason = \"Dependency\"}/' /usr/lib/sysimage/libdnf5/packages.toml; exit 0\n";
+
+#[test]
+fn an_outcome_that_nobody_predicted_is_undone() {
+    let Some(_turn) = turn("an_outcome_that_nobody_predicted_is_undone") else {
+        return;
+    };
+    let lab = Lab::up(&LabConfig::new([("five", Base::Dnf5), ("four", Base::Dnf4)])).unwrap();
+    let people = People::new();
+    let forge = Forge::new(&lab, lab.runner("five"), "side");
+    let cases = [
+        ("late", LATE, "site-agent"),
+        ("stays", STAYS, "a scriptlet left a process behind: sleep"),
+        ("fails", FAILS, "scriptlet"),
+        ("stops", STOPS, ""),
+        ("denied", DENIED, "SELinux denied something"),
+    ];
+    for (name, lines, _) in cases {
+        forge.build(name, "1.0", "1", lines);
+    }
+    forge.build("marks", "1.0", "1", MARKS);
+    for runner in lab.runners() {
+        let house = House::new(&lab, runner, &people, "");
+        house.plant_llvm();
+        for (name, _, word) in cases {
+            let mut changes = house.llvm_back();
+            changes.push(forge.install(name, "1.0"));
+            changes.push(house.change(Action::Remove, "htop-3.3.0-4.fc41.x86_64", Reason::User, ""));
+            let sealed = house.propose(changes);
+            let (before, reasons_before) = (house.state(), reasons(runner));
+            let undone = house.carry_out(&sealed);
+            eprintln!("{}: {name}: {:?}: {:?}", runner.name, undone.stage, undone.detail);
+            assert_eq!(undone.stage, Stage::Undone, "{name}: {undone:?}");
+            assert!(undone.detail.as_ref().unwrap().contains(word), "{name}: {undone:?}");
+            assert_eq!(undone.after.as_ref(), Some(&sealed.proposal().base.set_digest));
+            assert_eq!(before.set(), house.state().set(), "{name}");
+            assert_eq!(reasons_before, reasons(runner), "{name}");
+            // It cannot be kept afterwards.
+            assert_eq!(house.confirm(sealed.id(), true).unwrap(), undone);
+            runner.sh("rm -rf /var/log/audit").unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_changed_before_its_confirmation_is_not_kept() {
+    let Some(_turn) = turn("what_changed_before_its_confirmation_is_not_kept") else {
+        return;
+    };
+    let lab = Lab::up(&LabConfig::new([("five", Base::Dnf5)])).unwrap();
+    let people = People::new();
+    let runner = lab.runner("five");
+    let house = House::new(&lab, runner, &people, "confirm_within = \"1h\"");
+    house.plant_llvm();
+    let sealed = house.propose(house.llvm_back());
+    let before = house.state();
+    waits(&house.carry_out(&sealed));
+    runner.sh("rpm -i /srv/lab/loose/site-agent-7.1-1.noarch.rpm").unwrap();
+    let undone = house.confirm(sealed.id(), true).unwrap();
+    assert_eq!(undone.stage, Stage::Undone);
+    assert!(undone.detail.as_ref().unwrap().contains("site-agent-7.1-1.noarch is there"), "{undone:?}");
+    assert_eq!(before.set(), house.state().set());
+}
+
+#[test]
+fn a_runner_is_drained_and_put_back_into_use_whatever_comes_of_it() {
+    let Some(_turn) = turn("a_runner_is_drained_and_put_back_into_use_whatever_comes_of_it") else {
+        return;
+    };
+    let lab = Lab::up(&LabConfig::new([("five", Base::Dnf5)])).unwrap();
+    let people = People::new();
+    let runner = lab.runner("five");
+    for word in ["drain", "undrain"] {
+        let script = format!(
+            "#!/bin/sh\n[ -e /etc/countersign/stuck ] && [ {word} = drain ] && exit 7\necho {word} >>/root/drained\n"
+        );
+        runner.write(&format!("/etc/countersign/{word}"), script, 0o755).unwrap();
+    }
+    let more = "drain = \"/etc/countersign/drain\"\nundrain = \"/etc/countersign/undrain\"";
+    let house = House::new(&lab, runner, &people, more);
+    house.plant_llvm();
+    let drained = || runner.sh("cat /root/drained; rm -f /root/drained").unwrap();
+    let sealed = house.propose(house.llvm_back());
+    waits(&house.carry_out(&sealed));
+    house.confirm(sealed.id(), false).unwrap();
+    assert_eq!(drained(), "drain\nundrain\n");
+    runner.sh("touch /etc/countersign/stuck").unwrap();
+    let sealed = house.propose(house.llvm_back());
+    let before = house.state();
+    let undone = house.carry_out(&sealed);
+    assert_eq!(undone.stage, Stage::Undone);
+    assert!(undone.detail.as_ref().unwrap().contains("cannot be drained: it ended with 7"), "{undone:?}");
+    assert_eq!(before.packages, house.state().packages);
+    assert_eq!(drained(), "undrain\n");
+    runner.sh("rm /etc/countersign/stuck").unwrap();
+    let sealed = house.propose(house.llvm_back());
+    waits(&house.carry_out(&sealed));
+    house.confirm(sealed.id(), true).unwrap();
+    assert_eq!(drained(), "drain\nundrain\n");
+}
+
+#[test]
+fn what_no_repository_offers_comes_back_from_the_snapshot_and_takes_nothing_else_along() {
+    let Some(_turn) = turn("what_no_repository_offers_comes_back_from_the_snapshot_and_takes_nothing_else_along")
+    else {
+        return;
+    };
+    let lab = Lab::up(&LabConfig::new([("five", Base::Dnf5)])).unwrap();
+    let people = People::new();
+    let runner = lab.runner("five");
+    runner.sh("snapper --no-dbus create-config / && test -f /etc/snapper/configs/root").unwrap();
+    let house = House::new(&lab, runner, &people, "");
+    house.plant_llvm();
+    runner.sh("rpm -i /srv/lab/loose/site-agent-7.1-1.noarch.rpm").unwrap();
+    let mut changes = house.llvm_back();
+    changes.push(house.change(Action::Remove, "site-agent-7.1-1.noarch", Reason::ExternalUser, ""));
+    let mut proposal = house.proposal(changes);
+    proposal.way_back = WayBack { kind: WayBackKind::Snapshot, missing: vec!["site-agent-7.1-1.noarch".to_owned()] };
+    let sealed = Sealed::new(proposal).unwrap();
+    let (before, reasons_before) = (house.state(), reasons(runner));
+    waits(&house.carry_out(&sealed));
+    // Meanwhile people work, and one of them loses their say.
+    runner.sh("echo built >/home/builder/artefact; sed -i '/^juno/d' /etc/countersign/approvers").unwrap();
+    let undone = house.confirm(sealed.id(), false).unwrap();
+    assert_eq!(undone.stage, Stage::Undone, "{undone:?}");
+    assert!(undone.commands.iter().any(|command| command.argv.iter().any(|word| word == "undochange")));
+    assert_eq!(before.set(), house.state().set());
+    assert_eq!(reasons_before, reasons(runner));
+    assert_eq!(runner.sh("cat /home/builder/artefact").unwrap(), "built\n");
+    assert!(!runner.sh("cat /etc/countersign/approvers").unwrap().contains("juno"));
+    assert_eq!(house.stage(&people.approve(&sealed, &[&people.mira])).unwrap_err().0, "spent");
+    assert!(runner.try_sh("dnf5 check").unwrap().status.success());
+}
