@@ -12,12 +12,10 @@ pub mod report;
 pub mod witness;
 
 use countersign_manifests_schema::ledger::{Entry, Event};
-use countersign_manifests_schema::notary::{LedgerHead, OrderState};
-use countersign_shared::canonical_json;
+use countersign_manifests_schema::notary::LedgerHead;
 use countersign_shared::journal::{Journal, JournalError, Watch};
 use countersign_shared::signing_key::{SigningKey, SigningKeyError};
 use entry::{EntryError, check, seal};
-use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Its name in `state_dir`.
@@ -57,8 +55,6 @@ pub struct Ledger {
     journal: Journal,
     key: SigningKey,
     head: Option<LedgerHead>,
-    /// Orders that are recorded, by the sha256 of their text.
-    resets: BTreeSet<String>,
 }
 
 impl Ledger {
@@ -70,18 +66,15 @@ impl Ledger {
         watch: Watch,
         each: &mut dyn FnMut(&Entry, &LedgerHead),
     ) -> Result<Self, LedgerError> {
-        let (mut head, mut resets) = (None, BTreeSet::new());
+        let mut head = None;
         let mut judge = |_: u64, line: &[u8]| {
             let (entry, next) = check(line, head.as_ref(), key.public())?;
-            if let Event::Reset { order, .. } = &entry.event {
-                resets.insert(canonical_json::sha256(order.text.as_bytes()));
-            }
             each(&entry, &next);
             head = Some(next);
             Ok(())
         };
         let journal = Journal::open(path, watch, &mut judge)?;
-        Ok(Self { journal, key, head, resets })
+        Ok(Self { journal, key, head })
     }
 
     /// Appends an entry, by the clock `at`, Unix seconds. It is on the disk when this returns.
@@ -94,15 +87,6 @@ impl Ledger {
         let head = entry::head_of(&line, self.head.as_ref().map_or(1, |head| head.number + 1));
         self.head = Some(head.clone());
         Ok(head)
-    }
-
-    /// Records that a person has reset the breaker, unless it is recorded: the notary tells of its last reset for ever.
-    /// Whose signature it is must have been judged.
-    pub fn note_reset(&mut self, at: i64, reset: &OrderState) -> Result<(), LedgerError> {
-        if self.resets.insert(canonical_json::sha256(reset.order.text.as_bytes())) {
-            self.append(at, Event::Reset { order: reset.order.clone(), by: reset.by.clone() })?;
-        }
-        Ok(())
     }
 
     /// Its last entry; `None` before the first.
