@@ -88,6 +88,23 @@ fn only_the_actuator_can_keep_receipts() {
     }
 }
 
+/// It holds the key that signs tokens, and is asked over a socket of its own machine alone.
+#[test]
+fn the_notary_links_nothing_that_reaches_out() {
+    let forbidden = [
+        "countersign-actuator",
+        "countersign-observer",
+        "countersign-warden",
+        "tokio",
+        "russh",
+        "git2",
+        "reqwest",
+        "rustls",
+        "rusqlite",
+    ];
+    assert_eq!(linked("countersign-notary", &forbidden), Vec::<String>::new());
+}
+
 #[test]
 fn wire_formats_are_serde_and_nothing_that_reads_or_writes() {
     let forbidden = ["countersign-shared", "tokio", "git2", "russh", "rusqlite", "tracing", "anyhow"];

@@ -165,6 +165,7 @@ impl Desk {
         let mut read = |_: u64, line: &[u8]| Ok(memory.read(line)?);
         let journal = Journal::open(&directory.join("memory.jsonl"), journal_watch, &mut read)?;
         let clock = Clock::open(&directory.join("clock.json"), surroundings.time)?;
+        memory.forget(clock.unchecked());
         let inner = Inner { clock, nonces: Nonces::default(), memory, journal, unwritten_halt: None };
         Ok(Self { config, key, halt: directory.join("HALT"), watch, inner: Mutex::new(inner) })
     }

@@ -137,3 +137,19 @@ fn a_lease_that_was_given_while_the_clock_was_ahead_is_not_in_force() {
     assert!(stage.state().leases.is_empty());
     assert_eq!(code(&stage.ask(&token(&id(1), 1))), "no-lease");
 }
+
+#[test]
+fn what_was_burned_is_a_mark_that_the_clock_does_not_pass_under() {
+    let stage = Stage::new();
+    let given = Given::new(&stage.path(""));
+    let notary = stage.start_given(&given);
+    stage.lease(&[id(1)], &USUAL);
+    given.set(START + 20, 1_020, "boot-a");
+    assert_eq!(code(&stage.ask(&token(&id(1), 1))), "done");
+    notary.kill();
+    given.set(START + 19, 10, "boot-b");
+    let _notary = stage.start_given(&given);
+    assert_eq!(code(&stage.ask(&NotaryRequest::Nonce {})), "clock", "one second before it");
+    given.set(START + 20, 10, "boot-b");
+    assert_eq!(code(&stage.ask(&NotaryRequest::Nonce {})), "done");
+}

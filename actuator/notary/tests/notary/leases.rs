@@ -3,6 +3,7 @@
 use crate::stage::{Shape, Stage, USUAL, code, id, token};
 use countersign_manifests_schema::lease::{LEASE_NAMESPACE, Lease, OrderKind, RESET_NAMESPACE, RESUME_NAMESPACE};
 use countersign_manifests_schema::notary::{NotaryAnswer, NotaryRequest};
+use jiff::Timestamp;
 use std::fs;
 
 /// The code with which a lease is refused that differs in its signature or in its words.
@@ -45,6 +46,13 @@ fn a_lease_that_no_person_signed_so_is_refused() {
     refused("request", "no reason", with(&stage, USUAL, |lease| lease.reason = " ".to_owned()));
     refused("request", "another schema", with(&stage, USUAL, |lease| lease.schema = "countersign/order/1".to_owned()));
     refused("nonce", "a nonce of somebody else", with(&stage, USUAL, |lease| lease.nonce = id(7)));
+    let shifted = |lease: &mut Lease| {
+        for time in [&mut lease.issued, &mut lease.expires] {
+            let seconds = time.parse::<Timestamp>().unwrap().as_second() + 30;
+            *time = Timestamp::from_second(seconds).unwrap().to_string();
+        }
+    };
+    refused("nonce", "30 s later than the notary said", with(&stage, USUAL, shifted));
     let earlier = |lease: &mut Lease| {
         lease.issued = "2026-01-01T00:00:00Z".to_owned();
         lease.expires = "2026-01-01T00:30:00Z".to_owned();

@@ -3,8 +3,9 @@
 use crate::stage::{Stage, USUAL, code, id, token};
 use countersign_manifests_schema::notary::NotaryRequest;
 use std::fs::{self, Permissions};
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// Breaks one thing.
 type Spoil = fn(&Stage);
@@ -12,6 +13,23 @@ type Spoil = fn(&Stage);
 fn run(stage: &Stage, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_countersign-notary"));
     command.arg("--config").arg(stage.path("notary.toml")).args(arguments).env_remove("RUST_LOG").output().unwrap()
+}
+
+/// A daemon that must not start; one that does is ended, so that the test ends too.
+fn serve(stage: &Stage, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign-notary"));
+    command.arg("--config").arg(stage.path("notary.toml")).args(arguments).env_remove("RUST_LOG");
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut reader = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    while reader.read_line(&mut said).unwrap() > 0 {
+        if said.contains("listening") {
+            child.kill().unwrap();
+        }
+    }
+    let mut output = child.wait_with_output().unwrap();
+    output.stderr = said.into_bytes();
+    output
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -50,12 +68,12 @@ fn it_does_not_start_on_what_others_could_change_or_read() {
     for (what, spoil, expected, status) in cases {
         let stage = Stage::new();
         spoil(&stage);
-        let output = run(&stage, &["serve"]);
+        let output = serve(&stage, &["serve"]);
         let said = text(&output.stderr);
         assert!(said.contains("Error:") && said.contains(expected), "{what}: {said}");
         assert_eq!(output.status.code(), Some(status), "{what}: {said}");
         // As a program is told.
-        let output = run(&stage, &["--json", "serve"]);
+        let output = serve(&stage, &["--json", "serve"]);
         let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(document["schema"], "countersign/error/1", "{what}");
         assert_eq!(output.status.code(), Some(status), "{what}");
