@@ -6,7 +6,7 @@
 mod repositories;
 
 use countersign_observer::assess::Versions;
-use countersign_observer::canonical::since::Past;
+use countersign_observer::canonical::{load, since::Past};
 use countersign_shared::git::{CommitId, Mirror};
 use repositories::{commit, git, git_command, repository};
 use std::fs;
@@ -161,4 +161,21 @@ fn only_first_parents_count() {
     let mut past = Past::new(Mirror::open(&path).unwrap(), CommitId::parse(&merge).unwrap());
     let versions = past.versions("runner-01", None).unwrap();
     assert_eq!(list(&versions), [(merge.as_str(), true), (root.as_str(), true)]);
+}
+
+#[test]
+fn a_tip_that_is_known_is_not_read_again() {
+    let mut history = History::new();
+    let any = manifest("htop = \"*\"");
+    let files = [("fleet.toml", FLEET), ("manifests/builder.toml", &any), ("manifests/other.toml", &any)];
+    let c1 = history.commit(&files);
+    let c2 = history.commit(&[("manifests/builder.toml", &manifest("htop = \"= 3\""))]);
+    let mirror = Mirror::open(&history.place.path().join(".git")).unwrap();
+    let at = |commit: &str| load(&mirror, CommitId::parse(commit).unwrap()).unwrap().canonical;
+    let versions = history.past().knowing(at(&c2)).versions("runner-01", None).unwrap();
+    assert_eq!(list(&versions), [(c2.as_str(), true), (c1.as_str(), true)]);
+    assert!(versions.complete);
+    // Another commit's canonical is taken for the tip's: then nothing has changed between the two.
+    let versions = history.past().knowing(at(&c1)).versions("runner-01", None).unwrap();
+    assert_eq!(list(&versions), [(c1.as_str(), true)]);
 }

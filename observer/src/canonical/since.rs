@@ -27,6 +27,8 @@ const FLEET: Wanted<'static> = Wanted { files: &["fleet.toml"], directories: &["
 #[derive(Debug)]
 pub struct Past {
     mirror: Mirror,
+    /// The tip, where it was read before.
+    tip: Option<Arc<Canonical>>,
     next: Option<CommitId>,
     commits: usize,
     loaded: usize,
@@ -61,6 +63,7 @@ impl Past {
     pub fn new(mirror: Mirror, tip: CommitId) -> Self {
         Self {
             mirror,
+            tip: None,
             next: Some(tip),
             commits: 0,
             loaded: 0,
@@ -70,6 +73,11 @@ impl Past {
             rosters: HashMap::new(),
             manifests: HashMap::new(),
         }
+    }
+
+    /// With what the tip says: it is not read again.
+    pub fn knowing(self, tip: Arc<Canonical>) -> Self {
+        Self { tip: Some(tip), ..self }
     }
 
     /// The versions of a runner's manifest, newest first, back to the one that was in force at `until` (Unix seconds);
@@ -113,10 +121,13 @@ impl Past {
                 return Ok(false);
             }
             self.loaded += 1;
-            let canonical = match self.mirror.snapshot(id, &SPECIFICATION, &Limits::default()) {
-                Ok(snapshot) => Canonical::load(&snapshot.files).ok(),
-                Err(error @ GitError::Mirror { .. }) => return Err(error),
-                Err(_) => None,
+            let canonical = match self.tip.take() {
+                Some(tip) => Some(tip),
+                None => match self.mirror.snapshot(id, &SPECIFICATION, &Limits::default()) {
+                    Ok(snapshot) => Canonical::load(&snapshot.files).ok().map(Arc::new),
+                    Err(error @ GitError::Mirror { .. }) => return Err(error),
+                    Err(_) => None,
+                },
             };
             self.last_readable = canonical.is_some();
             self.last_key = Some(key);

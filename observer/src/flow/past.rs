@@ -11,6 +11,7 @@ use countersign_shared::drift::adoption::adopted_in;
 use countersign_shared::git::{CommitId, GitError, Mirror};
 use countersign_shared::manifest::effective::Effective;
 use countersign_shared::observation::Observation;
+use std::sync::Arc;
 
 /// Seconds over which changed manifests are counted.
 const DAY: i64 = 24 * 60 * 60;
@@ -26,7 +27,8 @@ impl Past {
     /// Opens the mirror; nothing is read yet.
     pub(super) fn open(source: &Source, loaded: &LoadedCanonical) -> Result<Self, Stop> {
         let open = || Mirror::open_or_create(&source.mirror);
-        Ok(Self { tip: loaded.commit, versions: since::Past::new(open()?, loaded.commit), mirror: open()? })
+        let versions = since::Past::new(open()?, loaded.commit).knowing(Arc::clone(&loaded.canonical));
+        Ok(Self { tip: loaded.commit, versions, mirror: open()? })
     }
 
     /// For each item, the commit that made it drift. `judged_by` is the committer time of the commit by which the last
