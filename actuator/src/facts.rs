@@ -3,6 +3,7 @@
 
 use crate::breaker::Usage;
 use crate::halt::Halt;
+use countersign_manifests_schema::bundle::Statement;
 use countersign_manifests_schema::warden::Inspection;
 use countersign_shared::drift::Compiled;
 use countersign_shared::manifest::fleet::Runner;
@@ -92,6 +93,8 @@ pub struct Candidate {
     pub made: Result<String, String>,
     /// Each approval that counts for a person; one person may be there twice.
     pub approvals: Vec<Approval>,
+    /// What those approvals are, as the runner gets them: sorted, each once.
+    pub statements: Vec<Statement>,
     /// Why other statements do not count.
     pub void_approvals: Vec<String>,
     /// Distinct people, sorted.

@@ -6,6 +6,7 @@
 //! [`halt`] is the first thing that is asked before each mutation.
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test may stop at the first surprise"))]
 
+pub mod apply;
 pub mod bounds;
 pub mod breaker;
 pub mod cli;

@@ -58,6 +58,13 @@ impl Stop {
     }
 }
 
+impl Stop {
+    /// The most important failure in one sentence.
+    pub fn words(&self) -> String {
+        self.failures.first().map_or_else(String::new, |failure| failure.document().message)
+    }
+}
+
 impl From<GitError> for Stop {
     fn from(error: GitError) -> Self {
         let outcome = match error.code() {

@@ -163,7 +163,12 @@ async fn four_commands_lead_from_an_inventory_to_an_empty_report() {
     let nmap = machine.packages.iter().find(|package| package.name == "htop").unwrap().clone();
     let nmap =
         countersign_integration::embedded::catalog::FakePackage { name: "nmap".to_owned(), ..nmap }.because(USER);
-    machine.dnf(now - 60, (1000, "mira"), "dnf5 swap htop nmap", vec![Change::Install(nmap), Change::Remove("htop")]);
+    machine.dnf(
+        now - 60,
+        (1000, "mira"),
+        "dnf5 swap htop nmap",
+        vec![Change::Install(nmap), Change::Remove("htop".into())],
+    );
     runners[0].answers = FakeAnswers::of(&machine);
     let fleet = FakeFleet::start(runners, observer_public_key()).await.unwrap();
     let (hosts, _) = inventory(&fleet.runners);

@@ -26,7 +26,7 @@ const REQUEST: &[u8] = b"countersign-probe/1 request\nnonce 00010203040506070809
 /// One runner with a fault.
 async fn one(fault: Option<Fault>) -> FakeFleet {
     let machine = FakeMachine::new(catalog(FULL_SIZE), RUNNING_KERNEL, NOW);
-    let runner = FakeRunner { name: "runner-01".to_owned(), answers: FakeAnswers::of(&machine), fault };
+    let runner = FakeRunner { name: "runner-01".to_owned(), answers: FakeAnswers::of(&machine), fault, warden: None };
     FakeFleet::start(vec![runner], observer_public_key()).await.unwrap()
 }
 

@@ -53,6 +53,22 @@ fn the_demo_finds_all_that_was_planted_and_proposes_what_removes_it() {
         "runner-07  `runner-07`: 1 installation",
     ];
     assert_eq!(offered, expected, "{text}");
+    // What was signed is applied, what was not is refused, and nothing happens twice.
+    for runner in ["runner-03", "runner-04", "runner-05", "runner-06"] {
+        let row = text.lines().find(|line| line.starts_with(&format!("  {runner}")) && line.contains("gates passed"));
+        assert!(
+            row.is_some_and(|row| row.contains("29 gates passed") && row.contains(": applied, receipt ")),
+            "{text}"
+        );
+    }
+    for line in [
+        "refused: no-lease, not-human, insufficient-approvals, edited",
+        "refused: spent (it was started at ",
+        "0 applied: what was never countersigned is refused",
+        "ledger    8 entries are in order",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -63,6 +79,7 @@ async fn each_fault_costs_its_own_row_and_has_its_reason() {
         name: format!("runner-{index:02}"),
         answers: answers.clone(),
         fault: Some(*fault),
+        warden: None,
     };
     let runners = FAULTS.iter().enumerate().map(runner).collect();
     let fleet = FakeFleet::start(runners, observer_public_key()).await.unwrap();

@@ -41,6 +41,14 @@ pub enum Command {
     Status,
     /// Ask every gate about every merged proposal; nothing is changed
     Plan(Plan),
+    /// Apply what every gate lets pass, and undo what does not come out as foretold
+    ///
+    /// In waves by `wave` in fleet.toml, canaries first, at most `runners_at_once` of policy.toml at once. A runner that
+    /// refuses costs its own row. The first application that fails or is undone stops the run: nothing further is
+    /// started, and what is in hand is finished or undone. So does an interrupt (Ctrl-C, SIGTERM); a second one does not
+    /// wait for a runner that is silent, which undoes by itself what nobody confirms. What a run left behind that was
+    /// killed is asked for first by the next one, finished or undone, and never started again.
+    Apply(Apply),
     /// Stop every new mutation, here and at the notary; never an undo
     Halt(Halt),
     /// List what was applied, by whom it was approved, and how it ended
@@ -58,6 +66,18 @@ pub struct Plan {
     /// Only these proposals, merged or not: the sha256 or the beginning of it
     #[arg(value_name = "ID")]
     pub ids: Vec<String>,
+}
+
+/// Options of `apply`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["ids", "all"]))]
+pub struct Apply {
+    /// These proposals: the sha256 or the beginning of it
+    #[arg(value_name = "ID")]
+    pub ids: Vec<String>,
+    /// All that are merged and ready
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// Options of `halt`.

@@ -5,6 +5,7 @@ mod log;
 
 pub use args::{Cli, Command, LogFormat};
 
+use crate::apply::{self, Progress};
 use crate::config::Config;
 use crate::flow;
 use crate::stop::{Done, Stop};
@@ -55,6 +56,7 @@ fn run(cli: Cli) -> Result<Done, Stop> {
             };
             flow::enroll(&config, &enroll.runner, form, &enroll.warden, &enroll.notary_key)
         }
+        Command::Apply(apply) => apply::apply(&config, &apply.ids, screen, Progress::new(cli.json)),
         Command::Halt(halt) => flow::halt(&config, &halt.reason),
         Command::Review(review) => flow::review(&config, &review.since, screen),
         Command::Ledger(args::Ledger::Show(show)) => {

@@ -14,3 +14,6 @@ pub use ledger::{show as ledger_show, verify as ledger_verify};
 pub use plan::plan;
 pub use review::review;
 pub use status::status;
+
+pub(crate) use plan::{is_settled, planned};
+pub(crate) use show::{json, plan as shown};

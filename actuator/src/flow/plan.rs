@@ -71,11 +71,11 @@ fn outcome(judged: &[(&Candidate, Judgement)], asked: bool) -> Outcome {
 }
 
 /// Whether it can never be applied any more, whatever else is refused now.
-pub(super) fn is_settled(judgement: &Judgement) -> bool {
+pub(crate) fn is_settled(judgement: &Judgement) -> bool {
     SETTLED.iter().any(|code| matches!(judgement.of(code), Some(Verdict::Refuse(_))))
 }
 
-pub(super) fn planned(candidate: &Candidate, judgement: &Judgement) -> PlannedProposal {
+pub(crate) fn planned(candidate: &Candidate, judgement: &Judgement) -> PlannedProposal {
     let refusal = judgement.refusal();
     PlannedProposal {
         id: candidate.id.clone(),
@@ -86,6 +86,7 @@ pub(super) fn planned(candidate: &Candidate, judgement: &Judgement) -> PlannedPr
         refusal: refusal.map(str::to_owned),
         result: None,
         receipt: None,
+        detail: None,
     }
 }
 

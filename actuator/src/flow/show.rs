@@ -14,13 +14,13 @@ const SHORT: usize = 12;
 const LISTED: usize = 50;
 
 /// A document, with a newline at its end.
-pub(super) fn json(document: &impl Serialize) -> Result<String, Stop> {
+pub(crate) fn json(document: &impl Serialize) -> Result<String, Stop> {
     let text = serde_json::to_string(document).map_err(|error| Stop::of(Outcome::Failed, "json", &error))?;
     Ok(text + "\n")
 }
 
 /// The list, what is refused and why; every gate when it is about one proposal.
-pub(super) fn plan(document: &PlanDocument, screen: Screen) -> String {
+pub(crate) fn plan(document: &PlanDocument, screen: Screen) -> String {
     let mut lines: Vec<String> = Vec::new();
     for notice in &document.trust {
         let text = format!("TRUSTED WITHOUT PROOF  {}: {}", notice.code, notice.message);
@@ -28,9 +28,7 @@ pub(super) fn plan(document: &PlanDocument, screen: Screen) -> String {
             wrap(&visible(&text), screen.width).iter().map(|line| screen.palette.paint(Role::Bad, line).into_owned()),
         );
     }
-    let ready = document.proposals.iter().filter(|p| p.verdict == PlanVerdict::Ready).count();
-    let heading = format!("{} proposals, {ready} ready", document.proposals.len());
-    lines.push(screen.palette.paint(Role::Heading, &heading).into_owned());
+    lines.push(screen.palette.paint(Role::Heading, &heading(&document.proposals)).into_owned());
     let mut table = Table::new([
         Column::text("runner", 12),
         Column::text("proposal", SHORT),
@@ -62,11 +60,29 @@ pub(super) fn plan(document: &PlanDocument, screen: Screen) -> String {
     lines.join("\n")
 }
 
+/// How many of what.
+fn heading(proposals: &[PlannedProposal]) -> String {
+    let count = |result| proposals.iter().filter(|p| p.result == Some(result)).count();
+    let counts = [
+        (count(ApplyResult::Applied), "applied"),
+        (count(ApplyResult::Undone), "undone"),
+        (count(ApplyResult::Failed), "failed"),
+        (count(ApplyResult::Refused), "not started"),
+    ];
+    if counts.iter().all(|(count, _)| *count == 0) {
+        let ready = proposals.iter().filter(|p| p.verdict == PlanVerdict::Ready).count();
+        return format!("{} proposals, {ready} ready", proposals.len());
+    }
+    let counts = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+    format!("{} proposals: {}", proposals.len(), counts.collect::<Vec<_>>().join(", "))
+}
+
 fn verdict(proposal: &PlannedProposal) -> (Role, String) {
     match (proposal.result, &proposal.refusal) {
         (Some(ApplyResult::Applied), _) => (Role::Good, "applied".to_owned()),
         (Some(ApplyResult::Undone), _) => (Role::Warn, "undone".to_owned()),
         (Some(ApplyResult::Failed), _) => (Role::Bad, "failed".to_owned()),
+        (Some(ApplyResult::Refused), None) => (Role::Warn, "not started".to_owned()),
         (_, Some(gate)) => (Role::Warn, format!("refused: {gate}")),
         (_, None) => (Role::Good, "ready".to_owned()),
     }
@@ -84,6 +100,9 @@ fn gates(proposal: &PlannedProposal, screen: Screen) -> Vec<String> {
         table.push([Cell::of(role, mark), Cell::new(&row.gate), Cell::new(&row.detail)]);
     }
     let mut lines = vec![String::new(), visible(&proposal.id).into_owned()];
+    if let Some(detail) = &proposal.detail {
+        lines.extend(wrap(&visible(detail), screen.width));
+    }
     lines.extend(table.lines(screen.width, screen.palette));
     lines
 }
@@ -91,6 +110,11 @@ fn gates(proposal: &PlannedProposal, screen: Screen) -> Vec<String> {
 /// The gate that decides, for each that is refused.
 fn refusals(proposals: &[PlannedProposal], screen: Screen) -> Vec<String> {
     let mut lines = Vec::new();
+    for proposal in proposals.iter().filter(|p| p.detail.is_some()).take(LISTED) {
+        let short: String = proposal.id.chars().take(SHORT).collect();
+        let text = format!("{} {short}: {}", proposal.runner, proposal.detail.as_deref().unwrap_or_default());
+        lines.extend(wrap(&visible(&text), screen.width));
+    }
     for proposal in proposals.iter().filter(|p| p.verdict == PlanVerdict::Refused).take(LISTED) {
         let row = proposal.gates.iter().find(|row: &&GateRow| Some(&row.gate) == proposal.refusal.as_ref());
         let Some(row) = row else { continue };

@@ -1,12 +1,12 @@
 //! `status`: where things stand, by what was fetched last. No remote is asked.
 
 use super::{plan, show};
+use crate::apply::result_of;
 use crate::config::Config;
 use crate::gather::{self, From, Gathered};
 use crate::halt::Halt;
 use crate::stop::{Done, Stop};
-use countersign_manifests_schema::notary::Outcome;
-use countersign_manifests_schema::plan::{ApplyResult, PLAN_SCHEMA, PlanDocument, PlannedProposal};
+use countersign_manifests_schema::plan::{PLAN_SCHEMA, PlanDocument, PlannedProposal};
 use countersign_shared::exit;
 use countersign_shared::terminal::{Screen, visible};
 use jiff::Timestamp;
@@ -75,11 +75,7 @@ pub fn status(config: &Config, screen: Screen) -> Result<Done, Stop> {
 fn ended(mut planned: PlannedProposal, gathered: &Gathered) -> PlannedProposal {
     let recorded = gathered.past.as_ref().ok().and_then(|past| past.started.get(&planned.id));
     if let Some((outcome, receipt)) = recorded.and_then(|recorded| recorded.end.as_ref()) {
-        planned.result = Some(match outcome {
-            Outcome::Applied => ApplyResult::Applied,
-            Outcome::Undone => ApplyResult::Undone,
-            Outcome::Failed => ApplyResult::Failed,
-        });
+        planned.result = Some(result_of(*outcome));
         planned.receipt = Some(receipt.clone());
     }
     planned

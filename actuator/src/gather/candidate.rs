@@ -47,6 +47,7 @@ pub(super) struct Court<'g> {
 struct Heard {
     approvers: Vec<Approver>,
     approvals: Vec<Approval>,
+    statements: BTreeSet<Statement>,
     void: Vec<String>,
     /// Why the bytes that came with the merge are not those that its directory is called for.
     edited: Option<String>,
@@ -121,6 +122,7 @@ impl Court<'_> {
             rejected_by,
             people: distinct(&heard.approvers),
             approvals: heard.approvals,
+            statements: heard.statements.into_iter().collect(),
             void_approvals: heard.void,
             sealed,
             readme,
@@ -232,7 +234,7 @@ impl Court<'_> {
             Err(refusal) => Err(refusal.to_string()),
         };
         match said {
-            Ok(approver) => self.count(approver, Kind::Merge, &signed.signature, heard),
+            Ok(approver) => self.count(approver, statement, heard),
             Err(why) => heard.void.push(format!("commit {commit}: {why}")),
         }
         Ok(())
@@ -240,16 +242,21 @@ impl Court<'_> {
 
     fn hear_detached(&self, sealed: &Sealed, heard: &mut Heard) -> Result<(), GitError> {
         for (path, signature) in self.signatures("approvals", sealed.id())? {
-            let statement = Statement::Signature { signature: signature.clone() };
+            let statement = Statement::Signature { signature };
             match self.lists.both(|people| approves(&statement, sealed, people)) {
-                Ok(approver) => self.count(approver, Kind::Signature, &signature, heard),
+                Ok(approver) => self.count(approver, statement, heard),
                 Err(error) => heard.void.push(format!("{path}: {}", chain(&error))),
             }
         }
         Ok(())
     }
 
-    fn count(&self, approver: Approver, evidence: Kind, signature: &str, heard: &mut Heard) {
+    fn count(&self, approver: Approver, statement: Statement, heard: &mut Heard) {
+        let evidence = match &statement {
+            Statement::Merge { .. } => Kind::Merge,
+            Statement::Signature { .. } => Kind::Signature,
+        };
+        let (Statement::Merge { signature, .. } | Statement::Signature { signature }) = &statement;
         let wanted = match self.spec.canonical.policy.approval.evidence {
             Evidence::Either => None,
             Evidence::Merge => Some(Kind::Merge),
@@ -262,6 +269,7 @@ impl Court<'_> {
         }
         heard.approvals.push(Approval { person, evidence, touched: touched(signature) });
         heard.approvers.push(approver);
+        heard.statements.insert(spelled(statement));
     }
 
     /// People who have rejected it. Where more is in the way than is looked at, it counts as rejected.
@@ -353,6 +361,15 @@ impl Court<'_> {
         self.approved.borrow_mut().insert(id.to_owned(), approved);
         Ok(approved)
     }
+}
+
+/// With the signature as ssh-keygen writes it: a bundle has one spelling.
+fn spelled(mut statement: Statement) -> Statement {
+    let (Statement::Merge { signature, .. } | Statement::Signature { signature }) = &mut statement;
+    if let Ok(parsed) = SshSignature::parse(signature) {
+        *signature = parsed.armoured();
+    }
+    statement
 }
 
 /// What a security key says; the signature has been verified.

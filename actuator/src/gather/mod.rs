@@ -134,11 +134,25 @@ impl Source {
 
 /// Collects. `wanted` are full ids, or empty for all that main has; `now` is Unix seconds. Blocks.
 pub fn gather(config: &Config, from: From, wanted: &[String], now: i64) -> Result<Gathered, Stop> {
+    gather_with(config, from, wanted, now, None)
+}
+
+/// The same, by what the one who writes the ledger knows of it.
+pub(crate) fn gather_with(
+    config: &Config,
+    from: From,
+    wanted: &[String],
+    now: i64,
+    known: Option<Past>,
+) -> Result<Gathered, Stop> {
     let mut seen = seen::Seen::open(&config.state_dir)?;
     let (spec, lists) = spec::gather(config, from, &seen, now)?;
     let main = main::gather(config, from, &mut seen)?;
     let asked = notary::ask(&config.notary.socket, &lists);
-    let past = ledger::read(config, now, asked.reset.as_ref().map(|reset| reset.at));
+    let past = match known {
+        Some(past) => Ok(past),
+        None => ledger::read(config, now, asked.reset.as_ref().map(|reset| reset.at)),
+    };
     let started = match (&asked.started, &past) {
         (Err(why), _) => Err(why.clone()),
         (_, Err(why)) => Err(format!("the ledger: {why}")),

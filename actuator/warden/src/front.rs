@@ -3,7 +3,7 @@
 
 use crate::refused::Refused;
 use countersign_manifests_schema::warden::WardenAnswer;
-use countersign_shared::warden::{self, HEADER_MAX, REQUEST_MAX};
+use countersign_shared::warden::{self, HEADER_MAX, REQUEST_MAGIC, REQUEST_MAX};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, memfd_create};
 use std::fs::File;
@@ -49,6 +49,11 @@ fn take_in() -> io::Result<Vec<u8>> {
             return Ok(bytes);
         }
         bytes.extend_from_slice(&part[..count]);
+        // What cannot be a request is answered at once: its sender may wait for a word before it ends.
+        let known = bytes.len().min(REQUEST_MAGIC.len());
+        if bytes[..known] != REQUEST_MAGIC.as_bytes()[..known] {
+            return Ok(bytes);
+        }
         if bytes.len() > HEADER_MAX + REQUEST_MAX {
             return Err(io::Error::other(format!("more than {REQUEST_MAX} bytes")));
         }

@@ -1,16 +1,19 @@
 //! Where the story plays: the nine fake runners, their canonical, and the real observer beside them.
 
 use super::OBSERVER;
+use crate::embedded::acting::{Acting, Repositories, rules};
 use crate::embedded::catalog::{FULL_SIZE, catalog};
 use crate::embedded::git_daemon::GitDaemon;
 use crate::embedded::incident::{Chapter, chapters};
-use crate::embedded::server::FakeFleet;
-use crate::embedded::site::{Site, Tuning, observer_public_key};
+use crate::embedded::server::{FakeFleet, FakeRunner, Served};
+use crate::embedded::site::{Site, Tuning, actuator_key, observer_public_key};
+use crate::embedded::warden::FakeWarden;
 use anyhow::Context as _;
 use countersign_manifests_schema::report::DriftReport;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use tokio::runtime::Runtime;
 
 /// Everything that runs while the story is told. It ends when this is dropped; the files stay.
@@ -21,7 +24,10 @@ pub(super) struct Stage {
     pub(super) site: Site,
     /// The repository to which proposals are pushed.
     pub(super) proposed: PathBuf,
-    _fleet: FakeFleet,
+    /// Notary, actuator, and a person.
+    pub(super) acting: Acting,
+    wardens: Vec<(String, Arc<FakeWarden>)>,
+    fleet: FakeFleet,
     _daemon: GitDaemon,
     // Last, so that it is there when the others end.
     _runtime: Runtime,
@@ -33,17 +39,38 @@ impl Stage {
         let empty = std::fs::read_dir(dir).map_or(true, |mut entries| entries.next().is_none());
         anyhow::ensure!(empty, "{} is not empty", dir.display());
         let chapters = chapters(now);
-        let runners = chapters.iter().map(Chapter::runner).collect();
+        let rules = rules()?;
+        let runners = chapters.iter().map(|chapter| chapter.with_warden(&rules)).collect::<anyhow::Result<Vec<_>>>()?;
+        let warden = |runner: &FakeRunner| Some((runner.name.clone(), Arc::clone(runner.warden.as_ref()?)));
+        let wardens = runners.iter().filter_map(warden).collect();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let (fleet, daemon) = runtime.block_on(async {
-            let fleet = FakeFleet::start(runners, observer_public_key()).await?;
+            let fleet =
+                FakeFleet::start_for(runners, observer_public_key(), Some(actuator_key().public_key().clone())).await?;
             anyhow::Ok((fleet, GitDaemon::start(dir).await?))
         })?;
         let tuning = Tuning { connect_timeout: 5, run_timeout: 10, ..Tuning::default() };
         let url = daemon.url("canonical.git");
         let site = Site::write(dir, &url, &fleet.runners, &catalog(FULL_SIZE), &tuning, now)?;
         let proposed = site.add_proposed(now)?;
-        Ok(Self { chapters, site, proposed, _fleet: fleet, _daemon: daemon, _runtime: runtime })
+        let acting = Acting::start(
+            &std::env::current_exe()?,
+            &Repositories {
+                canonical: &site.canonical,
+                canonical_url: &url,
+                commit: &site.commit,
+                proposed: &proposed,
+                proposed_url: &daemon.url("proposed.git"),
+            },
+        )?;
+        acting.expect_fakes()?;
+        Ok(Self { chapters, site, proposed, acting, wardens, fleet, _daemon: daemon, _runtime: runtime })
+    }
+
+    /// The warden of a runner, and where it is served.
+    pub(super) fn runner(&self, name: &str) -> Option<(&FakeWarden, &Served)> {
+        let warden = self.wardens.iter().find(|(runner, _)| runner == name)?;
+        Some((&warden.1, self.fleet.runners.iter().find(|served| served.name == name)?))
     }
 
     /// Runs the observer with its text on our own terminal.

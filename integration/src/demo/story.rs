@@ -1,5 +1,6 @@
 //! The story, line by line.
 
+use super::acts;
 use super::stage::{Stage, own_directory};
 use super::verdict::Verdict;
 use countersign_manifests_schema::report::DriftReport;
@@ -38,6 +39,8 @@ pub(super) fn tell(dir: Option<PathBuf>) -> anyhow::Result<bool> {
 
     let offered = proposals(&stage, &report)?;
 
+    let wrong = acts::tell(&stage, &report)?;
+
     let verdict = Verdict::of(&stage.chapters, &report);
     let planted: usize = stage.chapters.iter().map(|chapter| chapter.found.len()).sum();
     println!("\nPlanted {planted} differences, found {}, each with who did it where dnf knows.", verdict.found);
@@ -48,11 +51,15 @@ pub(super) fn tell(dir: Option<PathBuf>) -> anyhow::Result<bool> {
     for wrong in &verdict.wrong {
         println!("NOT AS PLANTED: {wrong}");
     }
+    for wrong in &wrong {
+        println!("NOT AS IT SHOULD BE: {wrong}");
+    }
     println!("\nThe report:  {}", stage.site.reports.join("latest.html").display());
+    println!("Receipts:    `ledger verify` above; the files of notary and actuator are gone with this program");
     println!("Canonical:   {}", stage.site.canonical.display());
     println!("Proposals:   {} ({offered} branches)", stage.proposed.display());
     println!("\n{DAY_ONE}");
-    Ok(verdict.wrong.is_empty())
+    Ok(verdict.wrong.is_empty() && wrong.is_empty())
 }
 
 /// What was offered: signed branches in the sibling repository, and one proposal as a person reads it.
@@ -96,7 +103,7 @@ On your own fleet, day one is four commands, and ends with an empty report:
   countersign-observer baseline --group GROUP --into canonical";
 
 #[expect(clippy::print_stdout, reason = "this is the demo's output")]
-fn heading(command: &str, meaning: &str) {
+pub(super) fn heading(command: &str, meaning: &str) {
     println!("\n$ {command}    # {meaning}\n");
 }
 

@@ -7,6 +7,8 @@ use super::catalog::{
 use super::fault::Fault;
 use super::machine::{Change, FakeMachine};
 use super::server::FakeRunner;
+use super::warden::{FakeWarden, Rules};
+use std::sync::Arc;
 
 const DAY: i64 = 86_400;
 const ROOT: (u32, &str) = (0, "root");
@@ -85,12 +87,22 @@ pub fn at_scale(count: usize, packages: Vec<FakePackage>, now: i64) -> Vec<FakeR
                 // Earlier by some seconds each, so that nothing is newer than dnf's last transaction on any of them.
                 answers: answers.shifted(-i64::try_from(index).unwrap_or(0)),
                 fault: None,
+                warden: None,
             }
         })
         .collect()
 }
 
 impl Chapter {
+    /// What serves it, with a warden that applies to its machine. One that cannot be observed has none.
+    pub fn with_warden(&self, rules: &Rules) -> anyhow::Result<FakeRunner> {
+        let warden = match self.fault {
+            Some(_) => None,
+            None => Some(Arc::new(FakeWarden::new(self.runner, self.machine.clone(), rules.clone())?)),
+        };
+        Ok(FakeRunner { warden, ..self.runner() })
+    }
+
     /// The machine behind it.
     pub fn machine(&self) -> &FakeMachine {
         &self.machine
@@ -98,7 +110,12 @@ impl Chapter {
 
     /// What serves it. A runner that cannot be observed has a machine behind it all the same.
     pub fn runner(&self) -> FakeRunner {
-        FakeRunner { name: self.runner.to_owned(), answers: FakeAnswers::of(&self.machine), fault: self.fault }
+        FakeRunner {
+            name: self.runner.to_owned(),
+            answers: FakeAnswers::of(&self.machine),
+            fault: self.fault,
+            warden: None,
+        }
     }
 }
 
@@ -204,7 +221,7 @@ fn newer_llvm(runner: &'static str, base: &FakeMachine, now: i64) -> Chapter {
 fn agent_downgrade(runner: &'static str, base: &FakeMachine, now: i64) -> Chapter {
     let mut machine = base.clone();
     let mut changes = toolchain(&["llvm", "llvm-devel", "llvm-libs"], "18.1.8-2.fc41");
-    changes.extend(["clang", "clang-libs", "clang-tools-extra"].map(Change::Remove));
+    changes.extend(["clang", "clang-libs", "clang-tools-extra"].map(|name| Change::Remove(name.into())));
     machine.dnf(now - 2 * DAY, AGENT, "dnf5 -y downgrade llvm --allowerasing", changes);
     let by = Some(AGENT.1);
     Chapter {

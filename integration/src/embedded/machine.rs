@@ -6,6 +6,7 @@
 
 use super::catalog::{EXTERNAL, FakePackage, hex};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// One machine.
@@ -58,7 +59,7 @@ pub enum Change {
     /// A new instance; other instances of the name stay only when it is install-only.
     Install(FakePackage),
     /// Every instance of this name goes.
-    Remove(&'static str),
+    Remove(Cow<'static, str>),
 }
 
 impl FakeMachine {
@@ -128,7 +129,7 @@ impl FakeMachine {
                     self.insert(end, package);
                 }
                 Change::Remove(name) => {
-                    for old in self.packages.extract_if(.., |p| p.name == name) {
+                    for old in self.packages.extract_if(.., |p| p.name == *name) {
                         recorded.push((old.nevra(), "Remove", old.reason, "@System".to_owned()));
                     }
                 }

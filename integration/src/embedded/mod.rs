@@ -3,6 +3,7 @@
 //! It is a fake. Behind each SSH server there is no machine but a [`machine::FakeMachine`] in memory, and no probe but
 //! [`answer`], which writes what the real probe would have written there. What a real machine does is shown in the lab.
 
+pub mod acting;
 pub mod answer;
 pub mod catalog;
 pub mod command;
@@ -16,3 +17,4 @@ pub mod server;
 mod session;
 pub mod site;
 mod solver;
+pub mod warden;

@@ -5,7 +5,8 @@
 
 use super::answer::FakeAnswers;
 use super::fault::Fault;
-use super::session::FakeSession;
+use super::session::{FakeSession, Keys};
+use super::warden::FakeWarden;
 use anyhow::Context as _;
 use russh::keys::ssh_key::private::{Ed25519Keypair, KeypairData};
 use russh::keys::{PrivateKey, PublicKey};
@@ -26,6 +27,8 @@ pub struct FakeRunner {
     pub answers: FakeAnswers,
     /// What goes wrong.
     pub fault: Option<Fault>,
+    /// The fake warden, if it has one; its machine is then the runner's.
+    pub warden: Option<Arc<FakeWarden>>,
 }
 
 /// A runner that is being served.
@@ -50,9 +53,18 @@ pub struct FakeFleet {
 impl FakeFleet {
     /// Starts all servers; they let `observer_key` in, for any user name, and give it the fake probe and nothing else.
     pub async fn start(runners: Vec<FakeRunner>, observer_key: PublicKey) -> anyhow::Result<Self> {
+        Self::start_for(runners, observer_key, None).await
+    }
+
+    /// The same; `actuator_key` gets the fake warden and nothing else, where there is one.
+    pub async fn start_for(
+        runners: Vec<FakeRunner>,
+        observer_key: PublicKey,
+        actuator_key: Option<PublicKey>,
+    ) -> anyhow::Result<Self> {
         raise_open_files();
         let listeners = listen(runners.len()).await?;
-        let observer_key = Arc::new(observer_key);
+        let keys = Arc::new(Keys { observer: observer_key, actuator: actuator_key });
         let mut fleet = Self { runners: Vec::with_capacity(runners.len()), tasks: JoinSet::new() };
         for (runner, listener) in runners.into_iter().zip(listeners) {
             let address = listener.local_addr()?;
@@ -73,7 +85,7 @@ impl FakeFleet {
                 inactivity_timeout: None,
                 ..russh::server::Config::default()
             });
-            fleet.tasks.spawn(serve(listener, config, Arc::new(runner), Arc::clone(&observer_key)));
+            fleet.tasks.spawn(serve(listener, config, Arc::new(runner), Arc::clone(&keys)));
         }
         Ok(fleet)
     }
@@ -122,19 +134,14 @@ async fn listen_on_own_addresses(count: usize) -> Option<Vec<TcpListener>> {
     Some(listeners)
 }
 
-async fn serve(
-    listener: TcpListener,
-    config: Arc<russh::server::Config>,
-    runner: Arc<FakeRunner>,
-    observer_key: Arc<PublicKey>,
-) {
+async fn serve(listener: TcpListener, config: Arc<russh::server::Config>, runner: Arc<FakeRunner>, keys: Arc<Keys>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             // Too many open files: the next connection may find one.
             tokio::task::yield_now().await;
             continue;
         };
-        let session = FakeSession::new(Arc::clone(&runner), Arc::clone(&observer_key));
+        let session = FakeSession::new(Arc::clone(&runner), Arc::clone(&keys));
         tokio::spawn(connection(stream, Arc::clone(&config), runner.fault, session));
     }
 }

@@ -3,11 +3,13 @@
 
 use super::fault::Fault;
 use super::server::FakeRunner;
+use super::warden::FakeWarden;
 use russh::keys::PublicKey;
 use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey};
 use russh::{Channel, ChannelId, ChannelOpenFailure};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// More than any request has; beyond it the client is cut off.
 const REQUEST_LIMIT: usize = 1 << 20;
@@ -16,8 +18,17 @@ const REQUEST_LIMIT: usize = 1 << 20;
 #[derive(Debug)]
 pub(super) struct FakeSession {
     runner: Arc<FakeRunner>,
-    observer_key: Arc<PublicKey>,
+    keys: Arc<Keys>,
+    /// Whether the one who logged in is the actuator.
+    actuator: bool,
     channels: HashMap<ChannelId, Running>,
+}
+
+/// Who may log in.
+#[derive(Debug)]
+pub(super) struct Keys {
+    pub(super) observer: PublicKey,
+    pub(super) actuator: Option<PublicKey>,
 }
 
 /// One session channel.
@@ -31,13 +42,41 @@ struct Running {
 }
 
 impl FakeSession {
-    pub(super) fn new(runner: Arc<FakeRunner>, observer_key: Arc<PublicKey>) -> Self {
-        Self { runner, observer_key, channels: HashMap::new() }
+    pub(super) fn new(runner: Arc<FakeRunner>, keys: Arc<Keys>) -> Self {
+        Self { runner, keys, actuator: false, channels: HashMap::new() }
     }
 
     fn judge(&self, key: &PublicKey) -> Auth {
-        let known = key.key_data() == self.observer_key.key_data();
-        if known && self.runner.fault != Some(Fault::AuthRefused) { Auth::Accept } else { Auth::reject() }
+        let observer = key.key_data() == self.keys.observer.key_data();
+        let actuator = self.is_actuator(key) && self.runner.warden.is_some();
+        if (observer || actuator) && self.runner.fault != Some(Fault::AuthRefused) {
+            Auth::Accept
+        } else {
+            Auth::reject()
+        }
+    }
+
+    fn is_actuator(&self, key: &PublicKey) -> bool {
+        self.keys.actuator.as_ref().is_some_and(|actuator| actuator.key_data() == key.key_data())
+    }
+
+    /// The warden's answer, which may be kept back for as long as it takes.
+    fn ask_warden(&self, warden: &FakeWarden, running: Running, session: &Session) {
+        let reply = warden.reply(&running.request);
+        let (handle, id) = (session.handle(), running.channel.id());
+        tokio::spawn(async move {
+            if let Some(held) = reply.held {
+                while held.exists() {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            }
+            // Whoever asked may be gone.
+            let _ = handle.data(id, reply.bytes).await;
+            let _ = handle.exit_status_request(id, 0).await;
+            let _ = handle.eof(id).await;
+            let _ = handle.close(id).await;
+            drop(running.channel);
+        });
     }
 
     fn start_probe(&mut self, id: ChannelId, session: &mut Session) -> Result<(), russh::Error> {
@@ -53,8 +92,13 @@ impl FakeSession {
     /// The request is complete: answer it, in the way of the fault.
     fn answer(&mut self, id: ChannelId, session: &mut Session) -> Result<(), russh::Error> {
         let Some(running) = self.channels.remove(&id).filter(|running| running.started) else {
-            return session.close(id);
+            // What the warden says may still be on its way.
+            return if self.actuator { Ok(()) } else { session.close(id) };
         };
+        if let (true, Some(warden)) = (self.actuator, &self.runner.warden) {
+            self.ask_warden(warden, running, session);
+            return Ok(());
+        }
         let fault = self.runner.fault;
         let mut status = Some(0);
         match fault {
@@ -65,7 +109,8 @@ impl FakeSession {
             }
             Some(Fault::Garbage) => session.data(id, garbage())?,
             _ => {
-                let reply = self.runner.answers.reply(&running.request, fault);
+                let answers = self.runner.warden.as_ref().map(|warden| warden.answers());
+                let reply = answers.as_ref().unwrap_or(&self.runner.answers).reply(&running.request, fault);
                 status = Some(reply.status);
                 if fault == Some(Fault::Noise) {
                     session.data(id, "Welcome to fedora 41!\r\nYou have new mail.\n")?;
@@ -112,6 +157,7 @@ impl Handler for FakeSession {
     }
 
     async fn auth_publickey(&mut self, _user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
+        self.actuator = self.is_actuator(key.public_key);
         Ok(self.judge(key.public_key))
     }
 

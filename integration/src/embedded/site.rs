@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// The person who writes canonical here.
-const PERSON: &str = "mira@example.org";
+/// The person who writes canonical here; see [`person_key`].
+pub const PERSON: &str = "mira@example.org";
 const OWNER: &str = "build-platform@example.org";
 
 /// The key that the observer shows to runners.
@@ -19,8 +19,13 @@ pub fn observer_key() -> PrivateKey {
     key_of("observer of the embedded fleet")
 }
 
+/// The key that the actuator shows to runners.
+pub fn actuator_key() -> PrivateKey {
+    key_of("actuator of the embedded fleet")
+}
+
 /// The key with which it signs proposals.
-fn signing_key() -> PrivateKey {
+pub fn signing_key() -> PrivateKey {
     key_of("signatures of the observer of the embedded fleet")
 }
 
@@ -105,11 +110,12 @@ impl Site {
 }
 
 /// What the person who writes canonical signs with.
-fn person_key() -> PrivateKey {
+pub fn person_key() -> PrivateKey {
     key_of("a person of the embedded fleet")
 }
 
-fn approvers() -> anyhow::Result<String> {
+/// The people, as `approvers` lists them.
+pub fn approvers() -> anyhow::Result<String> {
     Ok(format!("{PERSON} {}\n", bare(person_key().public_key())?))
 }
 
@@ -194,9 +200,11 @@ fn asked_for(packages: &[FakePackage]) -> BTreeSet<&str> {
 fn fleet_toml(runners: &[Served]) -> anyhow::Result<String> {
     let observer = bare(&observer_public_key())?;
     let sign = bare(signing_key().public_key())?;
+    let actuator = bare(actuator_key().public_key())?;
     let port = runners.first().map_or(22, |runner| runner.address.port());
     let mut text = format!(
-        "schema = \"countersign/fleet/1\"\n\n[keys]\nobserver_ssh = [\"{observer}\"]\nobserver_sign = [\"{sign}\"]\n\n\
+        "schema = \"countersign/fleet/1\"\n\n[keys]\nobserver_ssh = [\"{observer}\"]\nobserver_sign = [\"{sign}\"]\n\
+         actuator_ssh = [\"{actuator}\"]\n\n\
          [defaults]\nuser = \"countersign-observer\"\nport = {port}\n\n\
          [groups.builders]\nowner = \"{OWNER}\"\nmanifests = [\"builder\"]\n"
     );
@@ -241,7 +249,7 @@ accept    = []
 }
 
 /// Type and base64, without a comment.
-fn bare(key: &PublicKey) -> anyhow::Result<String> {
+pub fn bare(key: &PublicKey) -> anyhow::Result<String> {
     let mut key = key.clone();
     key.set_comment("");
     Ok(key.to_openssh()?.trim_end().to_owned())
@@ -256,7 +264,7 @@ fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 /// One commit on `main` of the bare repository at `path`, signed by `person`; gives its id.
-fn commit_all(
+pub fn commit_all(
     path: &Path,
     person: &PrivateKey,
     files: &BTreeMap<&'static str, String>,

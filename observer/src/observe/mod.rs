@@ -2,9 +2,8 @@
 //! run.
 
 mod bounds;
-mod targets;
 
-pub use targets::Targets;
+pub use countersign_shared::ssh::Targets;
 
 use crate::config::Config;
 use crate::history::{Answer, Hint, HistoryError, Outcome, Run, Store};
@@ -64,7 +63,7 @@ impl<'c> Asker<'c> {
 
     /// A connection to one runner, for questions about a plan.
     pub async fn connect(&self, runner: &Runner) -> Result<Session, Failure> {
-        let target = self.targets.target(runner)?;
+        let target = self.targets.target(runner, &runner.user)?;
         self.connector.connect(&target).await.map_err(|error| unreached(&error))
     }
 

@@ -20,6 +20,7 @@ mod reach;
 mod remote_text;
 mod session;
 mod target;
+mod targets;
 
 pub use connector::{Connector, ConnectorConfig};
 pub use error::{Bound, Phase, SshError};
@@ -29,6 +30,7 @@ pub use reach::{Attempt, Finding};
 pub use remote_text::RemoteText;
 pub use session::Session;
 pub use target::{Bastion, Endpoint, Target};
+pub use targets::Targets;
 
 /// The SSH key types used throughout; another version of the same crate would be incompatible.
 pub use russh::keys::ssh_key;

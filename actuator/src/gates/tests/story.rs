@@ -275,6 +275,7 @@ fn candidate(sealed: Sealed) -> Candidate {
         rejected_by: Vec::new(),
         made: Ok("2".repeat(40)),
         approvals: Vec::new(),
+        statements: Vec::new(),
         void_approvals: Vec::new(),
         people: vec!["ada@example.org".to_owned(), "bob@example.org".to_owned()],
         sealed: Ok(sealed),

@@ -1,13 +1,14 @@
 //! From the fleet as people wrote it to servers that can be connected to.
 
-use countersign_shared::manifest::fleet::{Fleet, Runner};
-use countersign_shared::observation::Failure;
-use countersign_shared::ssh::host_keys::{HostKeys, KnownHosts};
-use countersign_shared::ssh::{Bastion, Endpoint, Target};
+use super::host_keys::{HostKeys, KnownHosts};
+use super::target::{Bastion, Endpoint, Target};
+use crate::manifest::fleet::{Fleet, Runner};
+use crate::observation::Failure;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// All bastions, made once so that their connections are shared, and what is known about host keys.
+#[derive(Debug)]
 pub struct Targets {
     known_hosts: Option<Arc<KnownHosts>>,
     bastions: BTreeMap<String, Arc<Bastion>>,
@@ -31,12 +32,12 @@ impl Targets {
         Ok(Self { known_hosts, bastions })
     }
 
-    /// The server behind a runner.
-    pub fn target(&self, runner: &Runner) -> Result<Target, Failure> {
+    /// The server behind a runner, and the account `user` on it.
+    pub fn target(&self, runner: &Runner, user: &str) -> Result<Target, Failure> {
         let endpoint = Endpoint {
             address: runner.address.clone(),
             port: runner.port,
-            user: runner.user.clone(),
+            user: user.to_owned(),
             host_keys: host_keys(&runner.host_keys, &self.known_hosts)?,
         };
         let bastion = runner.bastion.as_ref().and_then(|name| self.bastions.get(name)).cloned();

@@ -1,0 +1,89 @@
+//! After an answer was lost: what did the runner do? It is asked until it says so, and what was never begun there is made
+//! impossible before it is called so.
+
+use super::brake::Brake;
+use super::warden::{Asked, STAGE_LIMIT, Warden};
+use crate::facts::CONFIRM_WITHIN;
+use countersign_manifests_schema::warden::{Application, Stage, WardenAnswer, WardenRequest};
+use countersign_shared::observation::Failure;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a silent runner is asked: by then it has undone what nobody confirmed.
+const PATIENCE: Duration = Duration::from_secs(CONFIRM_WITHIN.unsigned_abs() + 5 * 60);
+/// Between two questions, at most.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// What was found.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// It was begun there, and waits or has ended.
+    Begun(Box<Application>),
+    /// It never was, and can no longer be.
+    Never,
+    /// Nobody knows.
+    Unknown(String),
+}
+
+/// Asks until it is known. `bundle` is what was staged, without its token.
+pub(super) async fn chase(warden: &Warden<'_>, proposal: &str, bundle: &str, brake: &Brake) -> Found {
+    let mut heard = Instant::now();
+    let mut pause = Duration::from_millis(20);
+    loop {
+        let why = match ask(warden, proposal, bundle).await {
+            Ok(Some(found)) => return found,
+            // It is at work; that may take as long as it takes.
+            Ok(None) => {
+                heard = Instant::now();
+                "it is still at work".to_owned()
+            }
+            Err(failure) => failure.message,
+        };
+        if heard.elapsed() >= PATIENCE || brake.is_impatient() {
+            return Found::Unknown(why);
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// One round; `None` = it is at work.
+async fn ask(warden: &Warden<'_>, proposal: &str, bundle: &str) -> Asked<Option<Found>> {
+    if warden.is_lost() {
+        warden.again().await?;
+    }
+    let mine = |started: Vec<Application>| started.into_iter().find(|application| application.proposal == proposal);
+    match mine(warden.status().await?) {
+        Some(application) if application.stage != Stage::Started => Ok(Some(Found::Begun(Box::new(application)))),
+        Some(_) => {
+            // A warden that died in the middle is brought to its end by whoever comes by.
+            let _ = warden.inspect(Vec::new()).await?;
+            Ok(None)
+        }
+        None => void(warden, proposal, bundle).await.map(Some),
+    }
+}
+
+/// Nothing is remembered of it. A request that is still on its way there must find its nonce gone: staging again does that,
+/// under the warden's lock.
+async fn void(warden: &Warden<'_>, proposal: &str, bundle: &str) -> Asked<Found> {
+    if let Some(application) = take_back(warden, proposal).await? {
+        return Ok(Found::Begun(Box::new(application)));
+    }
+    // Refused or not: what refuses a staging refuses an application as well.
+    warden.ask(&WardenRequest::Stage { bundle: bundle.to_owned() }, STAGE_LIMIT).await?;
+    Ok(match take_back(warden, proposal).await? {
+        Some(application) => Found::Begun(Box::new(application)),
+        None => Found::Never,
+    })
+}
+
+async fn take_back(warden: &Warden<'_>, proposal: &str) -> Asked<Option<Application>> {
+    let request = WardenRequest::Confirm { proposal: proposal.to_owned(), keep: false };
+    match warden.ask(&request, STAGE_LIMIT).await? {
+        WardenAnswer::Outcome(application) => Ok(Some(application)),
+        WardenAnswer::Refused { code, .. } if code == "request" => Ok(None),
+        WardenAnswer::Refused { code, message } => Err(Failure { code, message }),
+        _ => Err(Failure::new("garbage", "it answered something else than what it was asked")),
+    }
+}

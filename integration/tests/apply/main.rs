@@ -1,0 +1,12 @@
+//! `countersign-actuator apply`: on the embedded fleet, stopped at every step; and in the lab, on nine real runners.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test may stop at the first surprise, and says what it did"
+)]
+
+mod faults;
+mod nine;
+mod refusals;
+mod scene;
+mod yard;

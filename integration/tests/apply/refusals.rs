@@ -1,0 +1,106 @@
+//! What stops a run, and what it leaves behind.
+
+use crate::scene::Scene;
+use countersign_integration::embedded::catalog::{ARCH, FakePackage};
+use countersign_manifests_schema::notary::Outcome;
+use countersign_manifests_schema::plan::{ApplyResult, PlanDocument};
+use countersign_manifests_schema::warden::Stage;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::Stdio;
+
+fn results(document: &PlanDocument) -> Vec<(&str, Option<ApplyResult>, Option<&str>)> {
+    document.proposals.iter().map(|row| (row.runner.as_str(), row.result, row.refusal.as_deref())).collect()
+}
+
+#[test]
+fn what_does_not_come_out_as_foretold_is_undone_and_nothing_further_is_started() {
+    let scene = Scene::new(&["runner-04", "runner-06"]);
+    let bad = &scene.wardens[0];
+    bad.smuggle(FakePackage::new("backdoor", "1.0-1.fc41", ARCH));
+    let (_, id) = scene.proposals[0].clone();
+    let ran = scene.run(&["apply", &id[..20], "--json"], &[]);
+    let document = ran.said.unwrap();
+    assert_eq!((ran.status, document.proposals[0].result), (Some(1), Some(ApplyResult::Undone)), "{}", ran.text);
+    assert!(document.proposals[0].detail.as_deref().unwrap().contains("not those that were foretold"), "{}", ran.text);
+    assert_eq!(bad.machine().rpmdb_digest(), scene.before[0]);
+    assert_eq!(bad.started()[0].stage, Stage::Undone);
+    assert_eq!(scene.ends(&id), [Some(Some(Outcome::Undone))]);
+    // Tripped, here and at the notary.
+    assert!(scene.acting.state().unwrap().tripped.is_some());
+    let next = scene.apply();
+    assert_eq!(next.status, Some(20), "{}", next.text);
+    assert_eq!(
+        results(&next.said.unwrap()),
+        [("runner-06", Some(ApplyResult::Refused), Some("breaker"))],
+        "what was undone is spent"
+    );
+    assert!(scene.wardens[1].started().is_empty());
+    // A person looks, and resets it.
+    let reset = scene.acting.person(&["reset-breaker", "--yes", "--reason", "a bad package"]).output().unwrap();
+    assert!(reset.status.success(), "{reset:?}");
+    let ran = scene.apply();
+    assert_eq!(results(&ran.said.unwrap()), [("runner-06", Some(ApplyResult::Applied), None)], "{}", ran.text);
+}
+
+#[test]
+fn a_halt_stops_before_anything_is_begun() {
+    let scene = Scene::new(&["runner-06"]);
+    let halt = scene.acting.dir.path().join("state/HALT");
+    std::fs::create_dir_all(halt.parent().unwrap()).unwrap();
+    std::fs::write(&halt, "llvm looks wrong\n").unwrap();
+    let ran = scene.apply();
+    assert_eq!(ran.status, Some(21), "{}", ran.text);
+    assert_eq!(results(&ran.said.unwrap()), [("runner-06", Some(ApplyResult::Refused), Some("halted"))]);
+    assert!(scene.wardens[0].started().is_empty() && scene.ledger().is_empty());
+    std::fs::remove_file(&halt).unwrap();
+    assert_eq!(scene.apply().status, Some(0));
+}
+
+#[test]
+fn without_a_person_on_duty_nothing_is_begun() {
+    let scene = Scene::unapproved(&["runner-06"]);
+    let (_, id) = &scene.proposals[0];
+    let approved = scene.acting.person(&["approve", "--yes", id]).output().unwrap();
+    assert!(approved.status.success(), "{approved:?}");
+    let ran = scene.apply();
+    assert_eq!(ran.status, Some(20), "{}", ran.text);
+    assert_eq!(results(&ran.said.unwrap()), [("runner-06", Some(ApplyResult::Refused), Some("no-lease"))]);
+    assert!(scene.wardens[0].started().is_empty() && scene.ledger().is_empty());
+}
+
+#[test]
+fn an_interrupt_finishes_what_is_in_hand_and_starts_nothing_more() {
+    let scene = Scene::new(&["runner-03", "runner-04", "runner-06"]);
+    let held: Vec<_> = (0..2).map(|index| scene.acting.dir.path().join(format!("held-{index}"))).collect();
+    for (warden, file) in scene.wardens.iter().zip(&held) {
+        warden.hold_at(file);
+    }
+    let mut actuator = scene.acting.actuator(&["apply", "--all", "--json"]);
+    let mut child = actuator.env("RUST_LOG", "warn").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while !held.iter().all(|file| file.exists()) {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before both were begun");
+        std::thread::yield_now();
+    }
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT).unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(log.any(|line| line.unwrap().contains("interrupted")), "it says so");
+    for file in &held {
+        std::fs::remove_file(file).unwrap();
+    }
+    let mut text = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+    let document: PlanDocument = serde_json::from_str(&text).unwrap();
+    assert!(child.wait().unwrap().code().is_some());
+    assert_eq!(
+        results(&document),
+        [
+            ("runner-03", Some(ApplyResult::Applied), None),
+            ("runner-04", Some(ApplyResult::Applied), None),
+            ("runner-06", Some(ApplyResult::Refused), None),
+        ],
+        "{text}"
+    );
+    assert!(scene.wardens[2].started().is_empty());
+    assert_eq!(scene.apply().status, Some(0), "the rest is done by the next run");
+    assert_eq!(scene.wardens[2].started().len(), 1);
+}
