@@ -126,6 +126,21 @@ fn nothing_but_an_empty_repository_or_this_ledger_is_written_to() {
         assert_eq!(place.refs(name), before, "{name}");
         fs::remove_dir_all(place.path("clone.git")).unwrap();
     }
+    // This ledger, and something beside it.
+    place.bare("more");
+    place.mirror("more").push(&place.file(), place.key().public(), START).unwrap();
+    let work = place.path("more.work");
+    git(place.dir.path(), &["clone", "-q", "more", "more.work"]);
+    fs::write(work.join("fleet.toml"), "schema = 1\n").unwrap();
+    git(&work, &["add", "-A"]);
+    git(&work, &["commit", "-q", "-m", "x"]);
+    git(&work, &["push", "-q", "origin", "main"]);
+    let before = place.refs("more");
+    place.write([ended(1, Outcome::Applied)]);
+    let refused = place.mirror("more").push(&place.file(), place.key().public(), START).unwrap_err();
+    assert!(matches!(refused, MirrorError::NotALedger(_)), "{refused:?}");
+    assert_eq!(place.refs("more"), before);
+    fs::remove_dir_all(place.path("clone.git")).unwrap();
     let heads = place.mirror("foreign").heads(place.key().public());
     assert!(matches!(heads, Err(MirrorError::Line { line: 1, .. })));
 }

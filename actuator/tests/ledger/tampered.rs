@@ -4,8 +4,9 @@ use crate::place::{Place, ended, id, refused, reset, started};
 use countersign_actuator::ledger::listing::{Selection, show};
 use countersign_actuator::ledger::report::{Report, Witnesses, verify};
 use countersign_actuator::ledger::{Ledger, LedgerError};
-use countersign_manifests_schema::ledger::Event;
+use countersign_manifests_schema::ledger::{Entry, Event, LEDGER_NAMESPACE};
 use countersign_manifests_schema::notary::Outcome;
+use countersign_shared::canonical_json;
 use countersign_shared::exit::Outcome as Exit;
 use countersign_shared::journal::Watch;
 use countersign_shared::signing_key::SigningKey;
@@ -102,6 +103,27 @@ fn who_does_not_hold_the_key_writes_no_entry() {
     fs::create_dir(place.path("directory")).unwrap();
     let unreadable = verify(&place.path("directory"), place.key().public(), &Witnesses::default());
     assert!(matches!(unreadable, Err(LedgerError::Journal(_))), "a ledger that cannot be read is not an empty one");
+}
+
+#[test]
+fn what_the_same_key_signed_elsewhere_does_not_belong_here() {
+    let place = full();
+    let lines = place.lines();
+    // Another ledger of the same key: the entry has the right number and a signature that holds.
+    fs::remove_file(place.file()).unwrap();
+    place.write([started(7), ended(7, Outcome::Applied)]);
+    let elsewhere = place.lines();
+    fs::write(place.file(), [lines[0].as_str(), &elsewhere[1]].concat()).unwrap();
+    let found = report(&place).bad.unwrap();
+    assert!(found.0 == 2 && found.1.contains("does not name the line before it"), "{found:?}");
+    // What names the right line and is signed, but leaves a number out.
+    let mut entry: Entry = serde_json::from_str(&lines[1]).unwrap();
+    (entry.number, entry.signature) = (3, String::new());
+    entry.signature = place.key().sign(LEDGER_NAMESPACE, &canonical_json::to_bytes(&entry).unwrap()).unwrap();
+    let skipping = String::from_utf8(canonical_json::to_bytes(&entry).unwrap()).unwrap();
+    fs::write(place.file(), [lines[0].as_str(), &skipping].concat()).unwrap();
+    let found = report(&place).bad.unwrap();
+    assert!(found.0 == 2 && found.1.contains("numbered 3 and not 2"), "{found:?}");
 }
 
 #[test]
