@@ -55,6 +55,12 @@ fn nine_equal_runners_are_one_branch_one_pull_request_and_one_merge() {
     let proposed = house.run(&["propose"], 10);
     assert_eq!(proposed["proposals"].as_array().unwrap().len(), 12, "{proposed}");
     assert_eq!(house.branches().len(), 0);
+    // An administrator's token is not used; branches need none.
+    house.pulls.lock().site_admin = true;
+    let refused = house.run(&["publish"], 1);
+    assert_eq!(refused["problems"][0]["code"], "forge-admin", "{refused}");
+    assert_eq!((house.branches().len(), house.pulls().len()), (2, 0));
+    house.pulls.lock().site_admin = false;
     let published = house.run(&["publish"], 0);
     assert_eq!((published["problems"].as_array().unwrap().len(), published["trust"].as_array().unwrap().len()), (0, 0));
 
