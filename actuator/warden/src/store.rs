@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 /// Room that is kept free so that a full disk does not stop us from writing down what was done.
 const RESERVE: u64 = 4 << 20;
+/// What of it is kept for the very last word.
+const LAST: u64 = 1 << 20;
 
 /// The directory. Nobody but root has anything in it.
 #[derive(Debug, Clone)]
@@ -106,7 +108,7 @@ impl Store {
             if error.kind() != ErrorKind::StorageFull && error.kind() != ErrorKind::QuotaExceeded {
                 return Err(error);
             }
-            self.release();
+            let _ = fs::remove_file(self.path("reserve"));
             write()?;
         }
         fs::rename(&partial, self.path(name))?;
@@ -133,9 +135,11 @@ impl Store {
         Ok(())
     }
 
-    /// Gives the room away: what comes now must be written.
+    /// Gives most of the room away: what comes now must be written.
     pub(crate) fn release(&self) {
-        let _ = fs::remove_file(self.path("reserve"));
+        if let Ok(file) = OpenOptions::new().write(true).open(self.path("reserve")) {
+            let _ = file.set_len(LAST);
+        }
     }
 
     /// A fresh directory in the place of whatever is there.

@@ -17,9 +17,14 @@ use crate::store::{Lock, Store};
 use countersign_manifests_schema::transaction::{Action, SYSTEM_REPO};
 use countersign_manifests_schema::warden::{Application, Stage};
 use countersign_shared::nevra::Nevra;
-use std::path::Path;
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// In memory: the disk may be full.
+const WORKPLACE: &str = "/run/countersign-warden";
 /// Times that the inverse transaction is tried; each starts from what is there then.
 const TRIES: u32 = 3;
 /// Times that the machine is looked at before it counts as unreadable, and the pause between them.
@@ -54,6 +59,7 @@ pub(crate) fn undo(store: &Store, lock: &Lock, why: &str, mut records: Records) 
         application.commands.extend(records.iter().cloned());
     })?;
     at(Step::UndoWritten);
+    let _ = fs::remove_dir_all(WORKPLACE);
     // What could not be taken back is left for people, with the packages that they need.
     if stage == Stage::Undone {
         let _ = store.remove(CURRENT);
@@ -71,7 +77,7 @@ fn restore(
 ) -> Result<String, String> {
     let home = store.path(CURRENT);
     let mut left = String::new();
-    for number in 0..TRIES {
+    for _ in 0..TRIES {
         let seen = look()?;
         if set::differences(&contents.former, &seen).is_empty() {
             return Ok(contents.before.clone());
@@ -81,9 +87,9 @@ fn restore(
         left = match planned {
             Err(why) => why,
             Ok((moves, signed)) => {
-                let directory = store.fresh(&format!("{CURRENT}/undo-{number}")).map_err(|error| error.to_string())?;
                 let dnf = Dnf { generation: contents.generation(), home: &home };
-                match dnf.replay(&moves, Way::Back { signed }, &directory, lock) {
+                let ran = workplace(store).and_then(|at| dnf.replay(&moves, Way::Back { signed }, &at, lock));
+                match ran {
                     Ok(ran) => {
                         records.push(ran.record.clone());
                         ran.words()
@@ -108,6 +114,19 @@ fn restore(
     match set::differences(&contents.former, &seen) {
         same if same.is_empty() => Ok(contents.before.clone()),
         differences => Err(format!("{} ({left})", set::sentence(&differences))),
+    }
+}
+
+/// Where dnf is told what to do.
+fn workplace(store: &Store) -> io::Result<PathBuf> {
+    let place = Path::new(WORKPLACE);
+    let made = match fs::remove_dir_all(place) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => DirBuilder::new().mode(0o700).create(place),
+    };
+    match made {
+        Ok(()) => Ok(place.to_owned()),
+        Err(_) => store.fresh(&format!("{CURRENT}/undo")),
     }
 }
 

@@ -403,7 +403,7 @@ fn a_disk_that_is_full_leaves_the_runner_as_before_or_as_approved() {
             eprintln!("{}: full at {step}: {stage:?}: {answer:.200?}", runner.name);
             match stage {
                 None | Some(Stage::Undone) => assert_eq!(before, now, "{step}"),
-                Some(Stage::Unconfirmed) => {
+                Some(Stage::Unconfirmed) if matches!(answer, WardenAnswer::Outcome(_)) => {
                     assert_ne!(before, now, "{step}");
                     assert_eq!(house.confirm(sealed.id(), false).unwrap().stage, Stage::Undone, "{step}");
                     assert_eq!(before, picture(&house), "{step}");
@@ -413,7 +413,8 @@ fn a_disk_that_is_full_leaves_the_runner_as_before_or_as_approved() {
                     runner.sh(&format!("rm -f {STATE}/filler")).unwrap();
                     settle(&house);
                     let last = house.started().pop().unwrap();
-                    assert_eq!((other, last.stage), (Stage::Started, Stage::Undone), "{step}: {last:?}");
+                    assert!(matches!(other, Stage::Started | Stage::Unconfirmed), "{step}: {other:?}");
+                    assert_eq!(last.stage, Stage::Undone, "{step}: {last:?}");
                     assert_eq!(before, picture(&house), "{step}");
                 }
             }
