@@ -10,6 +10,7 @@
 //! | `settle`, `verdict` | kept or undone, by what we see ourselves |
 //! | `chase` | what a runner did when its answer was lost |
 //! | `recover` | what an earlier run began |
+//! | `keep` | the copy of the ledger on another machine |
 //! | `brake` | the first failure, or a person, stops a run |
 //! | `standing` | what the ledger says of each proposal |
 //! | `step` | every boundary, for tests that stop the program there |
@@ -18,6 +19,7 @@ mod book;
 mod brake;
 mod case;
 mod chase;
+mod keep;
 mod one;
 mod progress;
 mod reach;
@@ -104,7 +106,10 @@ pub fn apply(config: &Config, ids: &[String], screen: Screen, progress: Progress
         }
     });
     let Some(done) = done else { return Err(Stop::invalid("bug", "the run ended before its work")) };
+    // Also when the run has failed: what is recorded is recorded.
+    let not_kept = keep::keep(config);
     let (mut rows, left_out, more) = done?;
+    notices.extend(not_kept);
     notices.extend(more);
     notices.dedup();
     rows.sort_by(|a, b| (&a.runner, &a.id).cmp(&(&b.runner, &b.id)));

@@ -161,9 +161,10 @@ pub(crate) fn gather_with(
     let tally = match (&asked.budget, &past) {
         (Err(why), _) => Err(why.clone()),
         (_, Err(why)) => Err(format!("the ledger: {why}")),
-        (Ok((tripped, tokens_today)), Ok(past)) => {
-            Ok(Tally { tripped: tripped.clone(), tokens_today: *tokens_today, usage: past.usage.clone() })
-        }
+        (Ok((tripped, tokens_today)), Ok(past)) => match forgotten(&asked, past) {
+            Some(why) => Err(why),
+            None => Ok(Tally { tripped: tripped.clone(), tokens_today: *tokens_today, usage: past.usage.clone() }),
+        },
     };
     let rewritten: Vec<String> = spec.rewritten.iter().chain(&main.rewritten).cloned().collect();
     let world = World {
@@ -185,6 +186,14 @@ pub(crate) fn gather_with(
         seen.remember(&spec, &main)?;
     }
     Ok(Gathered { world, candidates, left_out, trust, spec, main, past, reset: asked.reset })
+}
+
+/// What has ended had a token. A notary that does not know of it would give out another one.
+fn forgotten(asked: &notary::Asked, past: &Past) -> Option<String> {
+    let burned = asked.started.as_ref().ok()?;
+    let (id, recorded) = past.started.iter().find(|(id, recorded)| recorded.end.is_some() && !burned.contains(*id))?;
+    let number = recorded.number;
+    Some(format!("the notary does not know {id}, which entry {number} has started: its memory was taken back"))
 }
 
 fn halts(config: &Config, main: &Main, asked: &notary::Asked) -> Result<Vec<(String, halt::Halt)>, Stop> {

@@ -6,10 +6,10 @@ use crate::stage::Stage;
 use countersign_actuator::config::Config;
 use countersign_actuator::ledger::Ledger;
 use countersign_actuator::ledger::mirror::LedgerMirror;
-use countersign_manifests_schema::bundle::SignedText;
+use countersign_manifests_schema::bundle::{BUNDLE_SCHEMA, Bundle, SignedText};
 use countersign_manifests_schema::lease::{LEASE_NAMESPACE, ORDER_SCHEMA, Order, OrderKind, RESET_NAMESPACE};
 use countersign_manifests_schema::ledger::Event;
-use countersign_manifests_schema::notary::OrderState;
+use countersign_manifests_schema::notary::{OrderState, Outcome};
 use countersign_shared::canonical_json;
 use countersign_shared::journal::Watch;
 use countersign_shared::signing_key::SigningKey;
@@ -68,6 +68,39 @@ fn a_breaker_that_the_ledger_knows_as_tripped_is_reset_by_a_person_alone() {
         .set(|state| state.reset = Some(reset(&stage, "ada", RESET_NAMESPACE, OrderKind::ResetBreaker, 90_000)));
     ledger(&stage).append(Timestamp::now().as_second() + 1801, tripped("runner-01 failed")).unwrap();
     assert!(stage.refused(&sealed, "breaker").contains("runner-01 failed"));
+}
+
+#[test]
+fn a_notary_that_forgot_what_was_applied_is_not_drawn_from() {
+    let stage = Stage::new();
+    let sealed = stage.merged();
+    let (proposal, runner) = ("ab".repeat(32), "runner-02".to_owned());
+    let bundle = Bundle {
+        schema: BUNDLE_SCHEMA.to_owned(),
+        proposal: "{}\n".to_owned(),
+        statements: Vec::new(),
+        lease: None,
+        token: None,
+    };
+    let started = Event::Started {
+        proposal: proposal.clone(),
+        runner: runner.clone(),
+        approved_by: Vec::new(),
+        bundle,
+        before: String::new(),
+        staged: String::new(),
+        commands: Vec::new(),
+    };
+    let (outcome, commands) = (Outcome::Applied, Vec::new());
+    let ended = Event::Ended { proposal: proposal.clone(), runner, outcome, after: None, commands, detail: None };
+    let now = Timestamp::now().as_second();
+    ledger(&stage).append(now, started).unwrap();
+    // A token may not be drawn yet.
+    stage.ready(&sealed);
+    ledger(&stage).append(now, ended).unwrap();
+    assert!(stage.refused(&sealed, "breaker").contains("its memory was taken back"));
+    stage.notary.set(|state| state.burned = vec![proposal]);
+    stage.ready(&sealed);
 }
 
 #[test]

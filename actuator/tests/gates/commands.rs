@@ -171,6 +171,7 @@ fn what_the_ledger_has_started_is_spent_and_shown_with_its_end() {
     let text = String::from_utf8(stage.run(&["status"]).stdout).unwrap();
     assert!(text.contains("UNDER WAY") && text.contains(sealed.id()), "{text}");
     record(&stage, vec![ended(&sealed, Outcome::Applied)]);
+    stage.notary.set(|state| state.burned = vec![sealed.id().to_owned()]);
     stage.refused(&sealed, "spent");
     let (status, document) = stage.json(&["status"]);
     let row = &document["proposals"][0];
