@@ -6,6 +6,7 @@
 use crate::clock::{Clock, ClockError, TimeSource, moment};
 use crate::config::Config;
 use crate::judge::{self, Draw, Refusal};
+use crate::lists::{ApproversError, Lists};
 use crate::memory::{Memory, short};
 use crate::nonces::Nonces;
 use crate::peer::Peer;
@@ -14,14 +15,11 @@ use countersign_manifests_schema::bundle::SignedText;
 use countersign_manifests_schema::lease::{LEASE_SECONDS, OrderKind};
 use countersign_manifests_schema::notary::{NotaryAnswer, NotaryRequest, NotaryState};
 use countersign_manifests_schema::token::{TOKEN_NAMESPACE, TOKEN_SCHEMA, TOKEN_SECONDS, Token};
-use countersign_shared::approval::allowed_signers::AllowedSigners;
-use countersign_shared::approval::people::{People, read_keys};
 use countersign_shared::approval::signed::{SignedRefusal, open_lease, open_order};
 use countersign_shared::canonical_json;
 use countersign_shared::halt::{self, Halt};
 use countersign_shared::journal::{Journal, JournalError, Step, Watch, sync_directory};
 use countersign_shared::signing_key::{SigningKey, SigningKeyError};
-use ssh_key::public::KeyData;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -102,27 +100,6 @@ pub enum DeskError {
     Approvers(#[source] ApproversError),
 }
 
-/// Why the approvers cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ApproversError {
-    /// The file cannot be read.
-    #[error("cannot read {}", path.display())]
-    File {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A line cannot be read.
-    #[error("{}: {problem}", path.display())]
-    Line {
-        /// Which file.
-        path: PathBuf,
-        /// Which line, and what is wrong.
-        problem: String,
-    },
-}
-
 /// Answers requests.
 pub struct Desk {
     config: Config,
@@ -141,18 +118,13 @@ struct Inner {
     unwritten_halt: Option<String>,
 }
 
-struct Lists {
-    approvers: AllowedSigners,
-    revoked: Vec<KeyData>,
-}
-
 impl Desk {
     /// Reads everything that is remembered, and the key.
     pub fn open(config: Config, surroundings: Surroundings) -> Result<Self, DeskError> {
         let directory = config.state_dir.clone();
         own_directory(&directory).map_err(|source| DeskError::Directory { path: directory.clone(), source })?;
         let key = SigningKey::load(&config.signing_key)?;
-        read_lists(&config).map_err(DeskError::Approvers)?;
+        Lists::read(&config).map_err(DeskError::Approvers)?;
         let watch = surroundings.watch;
         let journal_watch = match &watch {
             None => Watch::default(),
@@ -276,8 +248,9 @@ impl Desk {
 
     fn take_lease(&self, inner: &mut Inner, signed: SignedText) -> Result<NotaryAnswer, Refusal> {
         let now = self.now(inner)?;
-        let lists = read_lists(&self.config).map_err(|error| storage(&error))?;
-        let (lease, approver) = open_lease(&signed, &self.people(&lists, now)).map_err(|error| not_signed(&error))?;
+        let lists = Lists::read(&self.config).map_err(|error| storage(&error))?;
+        let (lease, approver) =
+            open_lease(&signed, &lists.people(&self.config, now)).map_err(|error| not_signed(&error))?;
         inner.memory.forget(now);
         if inner.memory.in_force(now).count() >= MOST_LEASES {
             return Err(Refusal::new("busy", format!("{MOST_LEASES} leases are in force already")));
@@ -289,8 +262,9 @@ impl Desk {
 
     fn obey(&self, inner: &mut Inner, signed: SignedText) -> Result<NotaryAnswer, Refusal> {
         let now = self.now(inner)?;
-        let lists = read_lists(&self.config).map_err(|error| storage(&error))?;
-        let (order, approver) = open_order(&signed, &self.people(&lists, now)).map_err(|error| not_signed(&error))?;
+        let lists = Lists::read(&self.config).map_err(|error| storage(&error))?;
+        let (order, approver) =
+            open_order(&signed, &lists.people(&self.config, now)).map_err(|error| not_signed(&error))?;
         inner.nonces.take(&order.nonce, &order.issued, now)?;
         let by = approver.person.principal;
         match order.kind {
@@ -375,16 +349,6 @@ impl Desk {
         append(inner, &record).map_err(|error| storage(&error))?;
         inner.memory.apply(&record).map_err(|error| storage(&error))
     }
-
-    fn people<'a>(&'a self, lists: &'a Lists, now: i64) -> People<'a> {
-        People {
-            listed: &lists.approvers,
-            bots: &self.config.bots,
-            revoked: &lists.revoked,
-            require_touch: self.config.require_touch,
-            now,
-        }
-    }
 }
 
 impl std::fmt::Debug for Desk {
@@ -414,24 +378,6 @@ fn own_directory(path: &Path) -> io::Result<()> {
 
 pub(crate) fn own_uid() -> u32 {
     rustix::process::geteuid().as_raw()
-}
-
-/// Read again for every signature: who was taken from the list must not have to wait for a restart.
-fn read_lists(config: &Config) -> Result<Lists, ApproversError> {
-    let read = |path: &Path| {
-        std::fs::read_to_string(path).map_err(|source| ApproversError::File { path: path.to_owned(), source })
-    };
-    let wrong = |path: &Path, problem: String| ApproversError::Line { path: path.to_owned(), problem };
-    let approvers = AllowedSigners::parse(&read(&config.approvers)?)
-        .map_err(|error| wrong(&config.approvers, error.to_string()))?;
-    let revoked = match &config.revoked {
-        None => Vec::new(),
-        Some(path) => {
-            let text = read(path)?;
-            read_keys(&text).map_err(|line| wrong(path, format!("line {line}: the key cannot be read")))?
-        }
-    };
-    Ok(Lists { approvers, revoked })
 }
 
 fn storage(error: &dyn std::error::Error) -> Refusal {

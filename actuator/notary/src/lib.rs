@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod desk;
 pub mod judge;
+pub mod lists;
 pub mod memory;
 pub mod nonces;
 pub mod peer;
