@@ -266,6 +266,13 @@ impl Journal {
     }
 }
 
+impl Drop for Journal {
+    fn drop(&mut self) {
+        // A child that another thread is just starting has the file, too, until it becomes another program.
+        let _ = self.file.unlock();
+    }
+}
+
 fn open_file(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt as _;
     File::options().read(true).append(true).create(true).mode(0o600).open(path)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// Held for as long as the value lives; the system drops it when the process dies.
 #[derive(Debug)]
 pub struct StateLock {
-    _file: File,
+    file: File,
 }
 
 /// Why the lock was not had.
@@ -49,6 +49,13 @@ impl StateLock {
         }
         file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
         write!(file, "{}", std::process::id()).map_err(failed)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+impl Drop for StateLock {
+    fn drop(&mut self) {
+        // A child that another thread is just starting has the file, too, until it becomes another program.
+        let _ = self.file.unlock();
     }
 }
