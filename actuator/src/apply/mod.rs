@@ -13,6 +13,7 @@
 //! | `keep` | the copy of the ledger on another machine |
 //! | `brake` | the first failure, or a person, stops a run |
 //! | `standing` | what the ledger says of each proposal |
+//! | `witness` | what wardens remember, for `ledger verify` |
 //! | `step` | every boundary, for tests that stop the program there |
 
 mod book;
@@ -31,10 +32,12 @@ mod step;
 mod verdict;
 mod warden;
 mod wave;
+mod witness;
 
 pub use progress::Progress;
 pub(crate) use run::result_of;
 pub use step::Step;
+pub(crate) use witness::remembered;
 
 use crate::bounds;
 use crate::config::Config;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
@@ -168,6 +169,10 @@ pub(super) fn snapshot(from: &Path, to: &Path) -> Result<()> {
     run(&mut host("btrfs", ["subvolume".as_ref(), "snapshot".as_ref(), from.as_ref(), to.as_ref()])).map(drop)
 }
 
+/// How often a busy mount is tried again: for 30 s.
+const UNMOUNT_TRIES: u32 = 150;
+const UNMOUNT_PAUSE: Duration = Duration::from_millis(200);
+
 /// A mounted image; unmounted when dropped.
 pub(super) struct Mounted(pub(super) PathBuf);
 
@@ -214,10 +219,18 @@ impl Mounted {
         Ok(())
     }
 
-    /// Unmounts whatever is at `path`, if anything.
+    /// Unmounts whatever is at `path`, if anything. What a lab that was killed had just begun (`btrfs`, a shell) may hold it
+    /// for a moment longer.
     pub(super) fn clear(path: &Path) -> Result<()> {
+        let mut left = UNMOUNT_TRIES;
         while Self::is(path)? {
-            run(&mut host("umount", [path.as_os_str()]))?;
+            match run(&mut host("umount", [path.as_os_str()])) {
+                Err(_) if left > 0 => {
+                    left -= 1;
+                    std::thread::sleep(UNMOUNT_PAUSE);
+                }
+                done => drop(done?),
+            }
         }
         Ok(())
     }

@@ -264,8 +264,15 @@ fn read(dir: &Path) -> Result<Option<State>> {
 
 /// Takes down everything that a lab in `dir` may have left, whatever state it died in. The cache stays.
 fn clean(dir: &Path) -> Result<()> {
-    for process in process::processes(dir)? {
-        process::kill(process)?;
+    // One that was just being started is only seen the next time.
+    loop {
+        let processes = process::processes(dir)?;
+        if processes.is_empty() {
+            break;
+        }
+        for process in processes {
+            process::kill(process)?;
+        }
     }
     Mounted::clear(&dir.join("mnt"))?;
     if let Some(state) = read(dir)? {

@@ -26,6 +26,10 @@ fn what_is_approved_is_applied_once_and_the_next_report_is_in_sync() {
     for (_, id) in &scene.proposals {
         assert_eq!(scene.ends(id), [Some(Some(Outcome::Applied))]);
     }
+    let verified = scene.run(&["ledger", "verify"], &[]);
+    for runner in ["runner-03", "runner-04", "runner-06"] {
+        assert!(verified.text.contains(&format!("warden of {runner}: agrees up to entry ")), "{}", verified.text);
+    }
     let entries = scene.ledger().len();
     let again = scene.apply();
     assert_eq!((again.status, again.said.unwrap().proposals.len()), (Some(0), 0), "{}", again.text);
