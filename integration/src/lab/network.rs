@@ -84,11 +84,17 @@ impl Bridge {
     }
 }
 
-/// Deletes a device, if it is there.
+/// Deletes a device, if it is there. It may also go by itself meanwhile.
 fn delete(name: &str) -> Result<()> {
-    let found = output(&mut host("ip", ["link", "show", "dev", name].map(AsRef::as_ref)))?;
-    if found.status.success() {
-        run(&mut host("ip", ["link", "delete", name].map(AsRef::as_ref)))?;
+    if !is_there(name)? {
+        return Ok(());
     }
-    Ok(())
+    match run(&mut host("ip", ["link", "delete", name].map(AsRef::as_ref))) {
+        Err(error) if is_there(name)? => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn is_there(name: &str) -> Result<bool> {
+    Ok(output(&mut host("ip", ["link", "show", "dev", name].map(AsRef::as_ref)))?.status.success())
 }
