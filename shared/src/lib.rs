@@ -8,6 +8,7 @@
 //! of its ledger on `main` of a repository of its own.
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test may stop at the first surprise"))]
 
+pub mod answer;
 #[cfg(feature = "approval")]
 pub mod approval;
 pub mod canonical_json;

@@ -5,6 +5,7 @@ use crate::memory::Memory;
 use crate::refused::{Refused, chain};
 use crate::store::Store;
 use crate::{front, glass, hook, serve, watch};
+use countersign_shared::answer::print;
 use countersign_shared::duration::Span;
 use countersign_shared::exit::{Outcome, help_text};
 use std::io::Write as _;
@@ -116,8 +117,7 @@ fn tell(result: Result<String, Refused>) -> ExitCode {
 }
 
 fn say(text: &str) -> ExitCode {
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    print(text);
     Outcome::Clean.into()
 }
 

@@ -10,10 +10,10 @@ use crate::config::Config;
 use crate::flow::{self, Done, Stop};
 use clap::Parser as _;
 use clap::error::ErrorKind;
+use countersign_shared::answer::{misused, print, stopped};
 use countersign_shared::exit::Outcome;
 use countersign_shared::terminal::{Failure, Screen};
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::process::ExitCode;
 
 /// The program: reads the process's arguments, prints, and returns its exit status.
@@ -38,7 +38,7 @@ pub fn main() -> ExitCode {
             print(if json { &done.json } else { &done.text });
             done.outcome.into()
         }
-        Err(stop) => say(&stop, json),
+        Err(stop) => stopped(stop.outcome, &stop.failures, json),
     }
 }
 
@@ -101,32 +101,8 @@ fn usage(error: &clap::Error, json: bool) -> ExitCode {
         return Outcome::Clean.into();
     }
     if json {
-        let message = error.render().to_string();
-        let first = message.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        let failure = Failure::new("usage", first).hint("countersign-observer --help lists the commands");
-        return say(&Stop::new(Outcome::Invalid, failure), true);
+        return misused("countersign-observer", &error.render().to_string());
     }
     let _ = error.print();
     Outcome::Invalid.into()
-}
-
-/// Prints why a command stopped: one document on stdout, or text on stderr.
-fn say(stop: &Stop, json: bool) -> ExitCode {
-    if json {
-        if let Some(first) = stop.failures.first() {
-            print(&first.json());
-        }
-    } else {
-        let screen = Screen::of(&std::io::stderr());
-        let texts: Vec<String> =
-            stop.failures.iter().map(|failure| failure.text(screen.width, screen.palette)).collect();
-        let _ = std::io::stderr().write_all(texts.join("\n").as_bytes());
-    }
-    stop.outcome.into()
-}
-
-/// A reader that went away is no reason to fail: the state is stored, and the exit status says the rest.
-fn print(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }

@@ -11,11 +11,12 @@ use crate::desk::{Desk, DeskError, Surroundings};
 use crate::{serve, socket};
 use clap::Parser as _;
 use clap::error::ErrorKind;
+use countersign_shared::answer::{misused, print, stopped};
 use countersign_shared::exit::Outcome;
 use countersign_shared::journal::JournalError;
 use countersign_shared::terminal::{Failure, Screen};
 use std::ffi::OsString;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -35,7 +36,7 @@ pub fn main() -> ExitCode {
             print(&text);
             outcome.into()
         }
-        Err((outcome, failure)) => say(&failure, outcome, cli.json),
+        Err((outcome, failure)) => stopped(outcome, &[*failure], cli.json),
     }
 }
 
@@ -101,27 +102,8 @@ fn usage(error: &clap::Error, json: bool) -> ExitCode {
         return Outcome::Clean.into();
     }
     if json {
-        let message = error.render().to_string();
-        let first = message.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        let failure = Failure::new("usage", first).hint("countersign-notary --help lists the commands");
-        return say(&failure, Outcome::Invalid, true);
+        return misused("countersign-notary", &error.render().to_string());
     }
     let _ = error.print();
     Outcome::Invalid.into()
-}
-
-fn say(failure: &Failure, outcome: Outcome, json: bool) -> ExitCode {
-    if json {
-        print(&failure.json());
-    } else {
-        let screen = Screen::of(&std::io::stderr());
-        let _ = std::io::stderr().write_all(failure.text(screen.width, screen.palette).as_bytes());
-    }
-    outcome.into()
-}
-
-/// A reader that went away is no reason to fail.
-fn print(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
