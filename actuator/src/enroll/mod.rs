@@ -304,6 +304,14 @@ mod tests {
     }
 
     #[test]
+    fn what_people_wrote_is_no_template_to_ansible() {
+        let approvers = "# {{ lookup('pipe', 'id') }}\nann@example.org ssh-ed25519 AAAA\n";
+        let rules = Rules { approvers, ..rules() };
+        let playbook = Enrollment::new("runner-04", "a", [KEY], &"ab".repeat(32), &rules).unwrap().playbook();
+        assert!(playbook.contains("content: !unsafe |\n          # {{ lookup('pipe', 'id') }}\n"), "{playbook}");
+    }
+
+    #[test]
     fn the_key_gets_the_warden_and_the_account_gets_nothing_else_as_root() {
         let bare = KEY.rsplit_once(' ').unwrap().0;
         let line = enrollment().authorized_keys();

@@ -3,15 +3,13 @@
 use super::show;
 use crate::config::Config;
 use crate::enroll::{Enrollment, Rules};
-use crate::gather::{From, Source};
+use crate::gather::{self, From};
 use crate::stop::{Done, Stop};
 use countersign_shared::canonical_json;
 use countersign_shared::diagnostic::closest;
 use countersign_shared::exit::Outcome;
-use countersign_shared::git::Limits;
-use countersign_shared::git::snapshot::CANONICAL;
-use countersign_shared::manifest::Canonical;
 use countersign_shared::state_lock::StateLock;
+use jiff::Timestamp;
 use serde::Serialize;
 use std::path::Path;
 
@@ -37,10 +35,11 @@ struct Document<'a> {
 /// Prints it. `program` is the warden's program as it will be on the runner, `notary` the notary's public key.
 pub fn enroll(config: &Config, runner: &str, form: Form, program: &Path, notary: &Path) -> Result<Done, Stop> {
     let _lock = StateLock::take(&config.state_dir)?;
-    let source = Source::new("canonical", &config.canonical, &config.state_dir)?;
-    let (mirror, tip) = source.tip(From::Remotes)?;
-    let files = mirror.snapshot(tip, &CANONICAL, &Limits::default())?.files;
-    let canonical = Canonical::load(&files).map_err(|diagnostics| Stop::lint(&diagnostics))?;
+    let spec = gather::canonical(config, From::Remotes, Timestamp::now().as_second())?;
+    for notice in &spec.notices {
+        tracing::warn!("{}: {}", notice.code, notice.message);
+    }
+    let canonical = &spec.canonical;
     let fleet = &canonical.fleet;
     let Some(found) = fleet.runner(runner) else {
         let stop = Stop::invalid("usage", format!("there is no runner {runner:?} in fleet.toml"));

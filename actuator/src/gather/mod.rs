@@ -30,7 +30,9 @@ use crate::facts::{Candidate, Kind, Place, Tally, World};
 use crate::halt;
 use crate::stop::Stop;
 use countersign_manifests_schema::report::Notice;
+use countersign_shared::exit::Outcome;
 use countersign_shared::git::{CommitId, GitError, Mirror, Reference, Remote, RemoteUrl, SshAccess};
+use countersign_shared::terminal::Failure;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -129,6 +131,19 @@ impl Source {
             Err(error @ GitError::HistoryRewritten { .. }) => Ok(Some(format!("{name}: {error}"))),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// canonical alone, at a tip behind which people stand: for what is decided by it without any proposal.
+pub(crate) fn canonical(config: &Config, from: From, now: i64) -> Result<Spec, Stop> {
+    let seen = seen::Seen::open(&config.state_dir)?;
+    let (spec, _) = spec::gather(config, from, &seen, now)?;
+    let refused = |code, why: &String| Stop::new(Outcome::Refused, Failure::new(code, why.clone()));
+    match (&spec.rewritten, &spec.people) {
+        (Some(why), _) => Err(refused("history-rewritten", why)),
+        (None, Err(why)) => Err(refused("canonical-unsigned", why)
+            .hint("have a listed person sign it, or vouch for it with `countersign endorse`")),
+        (None, Ok(_)) => Ok(spec),
     }
 }
 

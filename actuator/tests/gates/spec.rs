@@ -171,3 +171,35 @@ fn another_repository_in_the_place_of_ours_is_a_rewritten_history() {
     fs::rename(&other, stage.at("proposed.git")).unwrap();
     assert!(stage.decided(&sealed, "history-rewritten").contains("proposed"));
 }
+
+#[test]
+fn a_runner_is_enrolled_by_what_people_have_written_alone() {
+    let stage = Stage::new();
+    stage.write("warden", "the program");
+    let (warden, notary) = (stage.at("warden"), stage.at("ledger.pub"));
+    let args = ["enroll", RUNNER, "--warden", warden.to_str().unwrap(), "--notary-key", notary.to_str().unwrap()];
+    let (status, document) = stage.json(&args);
+    let actuator = stage.public("actuator");
+    assert!(document["text"].as_str().unwrap().contains(&actuator), "{document}");
+    assert_eq!(status, 0);
+
+    // Who can push to canonical puts a key of its own in the place of the actuator's.
+    let bot = stage.public("bot");
+    let fleet = fs::read_to_string(stage.at("canonical/fleet.toml")).unwrap();
+    stage.write("canonical/fleet.toml", &fleet.replace(&actuator, &bot));
+    let unsigned = stage.commit_as("canonical", None, "Turn the key");
+    stage.push("canonical");
+    let (status, document) = stage.json(&args);
+    assert_eq!((status, document["code"].as_str()), (20, Some("canonical-unsigned")), "{document}");
+    assert!(document["message"].as_str().unwrap().contains(&unsigned), "{document}");
+
+    // People may have wanted it: two, for it changes whom the runners obey.
+    for (person, expected) in [("ada", 20), ("bob", 0)] {
+        stage.commit_as("canonical", Some(person), &format!("It is so\n\nCountersign-Endorses: {unsigned}"));
+        stage.push("canonical");
+        assert_eq!(stage.json(&args).0, expected, "{person}");
+    }
+    let (status, document) = stage.json(&args);
+    assert!(document["text"].as_str().unwrap().contains(&bot), "{document}");
+    assert_eq!(status, 0);
+}

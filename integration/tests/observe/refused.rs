@@ -99,6 +99,10 @@ fn a_run_that_cannot_begin_says_why_in_one_document_and_asks_no_runner() {
     site.commit_by("people/mira", &[], &["--amend", "--no-gpg-sign"]);
     site.push(lab.runner("forge"));
     refused(&observer, 20, "canonical-unsigned");
+    // Nor is a runner enrolled with keys that nobody stands behind.
+    let printed = observer.run(&["enroll", "runner-01"]);
+    assert_eq!((printed.status, printed.stdout.as_slice()), (20, &b""[..]));
+    assert!(printed.stderr.contains("not all of canonical's history is by people"), "{}", printed.stderr);
 
     // The history that was seen is gone, signed by a person or not.
     assert_eq!(asked(&lab), after_two, "a runner was asked after a refusal");

@@ -73,6 +73,7 @@ async fn command(cli: Cli, config: Config, progress: Progress) -> Result<Done, S
             | Command::Propose(_)
             | Command::Publish
             | Command::Nightly(_)
+            | Command::Enroll(_)
     );
     let desk = if writes { flow::Desk::open_to_write(config)? } else { flow::Desk::open(config)? };
     match cli.command {

@@ -1,18 +1,20 @@
 //! `enroll`.
 
 use super::Done;
-use super::prepare::{Desk, blocking};
+use super::prepare::Desk;
 use super::stop::Stop;
-use crate::canonical;
 use crate::probe::Enrollment;
 use countersign_shared::diagnostic::closest;
 use countersign_shared::exit::Outcome;
 use countersign_shared::manifest::fleet::Fleet;
 
-/// Prints what an administrator must do on a runner. Nothing is installed by us.
-pub async fn enroll(desk: Desk, runner: &str, ansible: bool, remove: bool) -> Result<Done, Stop> {
-    let source = desk.source()?;
-    let loaded = blocking(move || canonical::fetch_and_load(&source, None)).await??;
+/// Prints what an administrator must do on a runner. Nothing is installed by us. The keys in it are from a
+/// canonical behind which people stand, or nothing is printed.
+pub async fn enroll(mut desk: Desk, runner: &str, ansible: bool, remove: bool) -> Result<Done, Stop> {
+    let (loaded, notices) = desk.canonical().await?;
+    for notice in &notices {
+        tracing::warn!("{}: {}", notice.code, notice.message);
+    }
     let fleet = &loaded.canonical.fleet;
     let Some(found) = fleet.runner(runner) else {
         return Err(no_such_runner(fleet, runner));
