@@ -72,7 +72,7 @@ pub(super) const fn at(_: Step) -> Fate {
 }
 
 /// Does once what `COUNTERSIGN_FAULT` says of this boundary: `STEP kill` ends the program as a power cut would, `STEP lose`
-/// loses the connection.
+/// loses the connection, `STEP hold` makes the file that `COUNTERSIGN_FAULT_HELD` names and goes on when it is gone.
 #[cfg(feature = "faults")]
 pub(super) fn at(step: Step) -> Fate {
     use std::sync::atomic::{AtomicBool, Ordering};
@@ -82,10 +82,21 @@ pub(super) fn at(step: Step) -> Fate {
     if name != step.name() || SPENT.swap(true, Ordering::SeqCst) {
         return Fate::GoOn;
     }
-    if action == "kill" {
-        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+    match action {
+        "kill" => {
+            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+            Fate::Lost
+        }
+        "hold" => {
+            let Some(file) = std::env::var_os("COUNTERSIGN_FAULT_HELD") else { return Fate::GoOn };
+            let _ = std::fs::write(&file, "");
+            while std::path::Path::new(&file).exists() {
+                std::thread::sleep(std::time::Duration::from_millis(2));
+            }
+            Fate::GoOn
+        }
+        _ => Fate::Lost,
     }
-    Fate::Lost
 }
 
 /// Never: nothing interrupts a request.

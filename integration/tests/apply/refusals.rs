@@ -1,6 +1,7 @@
 //! What stops a run, and what it leaves behind.
 
 use crate::scene::Scene;
+use countersign_integration::embedded::acting::git;
 use countersign_integration::embedded::catalog::{ARCH, FakePackage};
 use countersign_manifests_schema::notary::Outcome;
 use countersign_manifests_schema::plan::{ApplyResult, PlanDocument};
@@ -54,6 +55,63 @@ fn a_halt_stops_before_anything_is_begun() {
     assert!(scene.wardens[0].started().is_empty() && scene.ledger().is_empty());
     std::fs::remove_file(&halt).unwrap();
     assert_eq!(scene.apply().status, Some(0));
+}
+
+/// Staged, and the start is written: the last moment before it is asked again whether anybody objects.
+#[test]
+fn a_halt_between_staging_and_permission_stops_it_by_each_way_of_setting_one() {
+    let scene = Scene::new(&["runner-06"]);
+    let (_, id) = scene.proposals[0].clone();
+    let local = scene.acting.dir.path().join("state/HALT");
+    let clone = scene.acting.dir.path().join("clone");
+    git(scene.acting.dir.path(), &["clone", "--quiet", scene.proposed.to_str().unwrap(), "clone"]).unwrap();
+    let file = |set: bool| match set {
+        true => std::fs::write(&local, "llvm looks wrong\n").unwrap(),
+        false => std::fs::remove_file(&local).unwrap(),
+    };
+    let command = |set: bool| match set {
+        true => assert_eq!(scene.run(&["halt", "llvm looks wrong"], &[]).status, Some(0)),
+        false => {
+            let resumed = scene.acting.person(&["resume", "--yes", "--reason", "looked at"]).output().unwrap();
+            assert!(resumed.status.success(), "{resumed:?}");
+            std::fs::remove_file(&local).unwrap();
+        }
+    };
+    // Anybody who can push may stop it, signed or not.
+    let pushed = |set: bool| {
+        match set {
+            true => std::fs::write(clone.join("HALT"), "llvm looks wrong\n").unwrap(),
+            false => std::fs::remove_file(clone.join("HALT")).unwrap(),
+        }
+        for arguments in [&["add", "--all"][..], &["commit", "--quiet", "-m", "Stop"], &["push", "--quiet"]] {
+            git(&clone, arguments).unwrap();
+        }
+    };
+    let ways: [(&str, &dyn Fn(bool)); 3] =
+        [("a file", &file), ("the command", &command), ("HALT in proposed", &pushed)];
+    for (index, (way, set)) in ways.into_iter().enumerate() {
+        let held = scene.acting.dir.path().join("held");
+        let mut actuator = scene.acting.actuator(&["apply", "--all", "--json"]);
+        actuator.env("COUNTERSIGN_FAULT", "Recorded hold").env("COUNTERSIGN_FAULT_HELD", &held);
+        let mut child = actuator.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        while !held.exists() {
+            assert!(child.try_wait().unwrap().is_none(), "{way}: it ended before the start was written");
+            std::thread::yield_now();
+        }
+        set(true);
+        std::fs::remove_file(&held).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        let document: PlanDocument = serde_json::from_str(&text).unwrap();
+        assert_eq!(results(&document), [("runner-06", Some(ApplyResult::Refused), Some("halted"))], "{way}: {text}");
+        assert_eq!(output.status.code(), Some(21), "{way}: {text}");
+        assert!(text.contains("llvm looks wrong"), "{way}: {text}");
+        assert_eq!(scene.ends(&id), vec![Some(None); index + 1], "{way}: given up, and nothing is spent");
+        set(false);
+    }
+    assert!(scene.wardens[0].started().is_empty());
+    assert_eq!(scene.apply().status, Some(0), "what was given up may still be applied");
+    assert_eq!(scene.wardens[0].started().len(), 1);
 }
 
 #[test]

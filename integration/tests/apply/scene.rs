@@ -12,7 +12,7 @@ use countersign_manifests_schema::notary::Outcome;
 use countersign_manifests_schema::plan::PlanDocument;
 use countersign_manifests_schema::report::DriftReport;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 
@@ -23,6 +23,7 @@ pub(crate) struct Scene {
     pub(crate) wardens: Vec<Arc<FakeWarden>>,
     pub(crate) proposals: Vec<(String, String)>,
     pub(crate) site: Site,
+    pub(crate) proposed: PathBuf,
     /// dnf's digest of the set on each runner, before anything.
     pub(crate) before: Vec<String>,
     _fleet: FakeFleet,
@@ -83,6 +84,7 @@ impl Scene {
             wardens,
             proposals: Vec::new(),
             site,
+            proposed,
             before,
             _fleet: fleet,
             _daemon: daemon,
