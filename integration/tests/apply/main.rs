@@ -9,4 +9,5 @@ mod faults;
 mod nine;
 mod refusals;
 mod scene;
+mod stopped;
 mod yard;
