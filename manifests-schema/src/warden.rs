@@ -84,6 +84,8 @@ pub struct Inspection {
     pub policy: String,
     /// sha256 of the notary's public key file.
     pub notary_key: String,
+    /// Seconds since its creation for which it takes a proposal.
+    pub max_age: u64,
     /// What the probe says as root, framed as for the observer.
     pub observation: String,
     /// Why it is halted; null when it is not.

@@ -4,7 +4,9 @@
 //! argument. Root's own login over the network is not needed and not touched: sshd hands nobody a root session, the
 //! rules of sshd for root stay the administrator's, and a mistake in ours locks nobody out.
 
+use countersign_shared::duration::Span;
 use countersign_shared::manifest::fleet::is_runner_name;
+use countersign_shared::manifest::policy::Policy;
 use ssh_key::PublicKey;
 
 /// What the runner's sshd runs for the actuator's key, whatever it is asked for. Some releases of sudo do not survive an
@@ -47,14 +49,8 @@ pub struct Rules<'a> {
     pub approvers: &'a str,
     /// The public key of the notary.
     pub notary: &'a str,
-    /// Whether keys in software do not count.
-    pub require_touch: bool,
-    /// Distinct people for an ordinary proposal.
-    pub required: u32,
-    /// Distinct people when a protected package changes.
-    pub protected_required: u32,
-    /// Names of protected packages.
-    pub protected: &'a [String],
+    /// canonical's policy: how many people, how old a proposal may be, protected packages.
+    pub policy: &'a Policy,
 }
 
 /// One runner to be enrolled.
@@ -231,7 +227,8 @@ impl Enrollment {
 }
 
 fn rules_text(runner: &str, rules: &Rules<'_>) -> String {
-    let protected: Vec<String> = rules.protected.iter().map(|name| format!("\"{name}\"")).collect();
+    let approval = &rules.policy.approval;
+    let protected: Vec<String> = rules.policy.protected.iter().map(|name| format!("\"{name}\"")).collect();
     format!(
         "# Rules of this runner's warden, see countersign-warden(8). Only root here can change them.\n\
          runner = \"{runner}\"\n\
@@ -239,16 +236,18 @@ fn rules_text(runner: &str, rules: &Rules<'_>) -> String {
          notary_key = \"/etc/countersign/notary.pub\"\n\
          state_dir = \"/var/lib/countersign-warden\"\n\
          confirm_within = \"10m\"\n\
-         max_age = \"24h\"\n\
+         max_age = \"{}\"\n\
          require_touch = {}\n\
          required = {}\n\
          protected_required = {}\n\
          protected = [{}]\n\
          halt_file = \"/etc/countersign/HALT\"\n\
          hook = \"off\"\n",
-        rules.require_touch,
-        rules.required,
-        rules.protected_required,
+        // The runner must not call old what people and the actuator still take.
+        Span::from_secs(approval.proposal_ttl.as_secs()),
+        approval.require_touch,
+        approval.required,
+        approval.protected_required,
         protected.join(", ")
     )
 }
@@ -276,19 +275,32 @@ mod tests {
     const KEY: &str =
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIyq7HQpbMu2jI9jIjDyPOGWjvNxG/QGGUOHhN0ESPk5 ann@example.org";
 
-    fn rules() -> Rules<'static> {
-        Rules {
-            approvers: "ann@example.org ssh-ed25519 AAAA",
-            notary: KEY,
-            require_touch: true,
-            required: 1,
-            protected_required: 2,
-            protected: &[],
-        }
+    fn rules(policy: &Policy) -> Rules<'_> {
+        Rules { approvers: "ann@example.org ssh-ed25519 AAAA", notary: KEY, policy }
     }
 
     fn enrollment() -> Enrollment {
-        Enrollment::new("runner-04", "countersign-actuator", [KEY], &"ab".repeat(32), &rules()).unwrap()
+        let policy = Policy::default();
+        Enrollment::new("runner-04", "countersign-actuator", [KEY], &"ab".repeat(32), &rules(&policy)).unwrap()
+    }
+
+    #[test]
+    fn the_runner_judges_as_the_policy_says() {
+        let mut policy = Policy::default();
+        let line = |policy: &Policy, key: &str| {
+            let text = rules_text("runner-04", &rules(policy));
+            text.lines().find_map(|line| line.strip_prefix(&format!("{key} = ")).map(str::to_owned)).unwrap()
+        };
+        for (key, value) in [("max_age", "\"1w\""), ("require_touch", "true"), ("required", "1")] {
+            assert_eq!(line(&policy, key), value);
+        }
+        assert_eq!(line(&policy, "protected_required"), "2");
+        policy.approval.proposal_ttl = std::time::Duration::from_secs(90 * 60);
+        policy.approval.required = 3;
+        policy.protected = ["glibc".to_owned(), "rpm".to_owned()].into();
+        assert_eq!(line(&policy, "max_age"), "\"90m\"");
+        assert_eq!(line(&policy, "required"), "3");
+        assert_eq!(line(&policy, "protected"), "[\"glibc\", \"rpm\"]");
     }
 
     #[test]
@@ -306,7 +318,8 @@ mod tests {
     #[test]
     fn what_people_wrote_is_no_template_to_ansible() {
         let approvers = "# {{ lookup('pipe', 'id') }}\nann@example.org ssh-ed25519 AAAA\n";
-        let rules = Rules { approvers, ..rules() };
+        let policy = Policy::default();
+        let rules = Rules { approvers, ..rules(&policy) };
         let playbook = Enrollment::new("runner-04", "a", [KEY], &"ab".repeat(32), &rules).unwrap().playbook();
         assert!(playbook.contains("content: !unsafe |\n          # {{ lookup('pipe', 'id') }}\n"), "{playbook}");
     }
@@ -326,23 +339,25 @@ mod tests {
     #[test]
     fn nothing_that_root_would_run_can_be_slipped_in() {
         let sum = "ab".repeat(32);
+        let policy = Policy::default();
+        let rules = rules(&policy);
         for runner in ["", "a b", "a;id", "$(id)", "A", "-a", "a\nb", &"a".repeat(64)] {
-            let refused = Enrollment::new(runner, "x", [KEY], &sum, &rules());
+            let refused = Enrollment::new(runner, "x", [KEY], &sum, &rules);
             assert!(matches!(refused, Err(EnrollError::Runner(_))), "{runner:?}");
         }
         for account in ["", "root", "a b", "a;id", "-a", "A", "a\n", "0a"] {
-            let refused = Enrollment::new("a", account, [KEY], &sum, &rules());
+            let refused = Enrollment::new("a", account, [KEY], &sum, &rules);
             assert!(matches!(refused, Err(EnrollError::Account(_))), "{account:?}");
         }
         for key in ["", "x", "ssh-ed25519 AAAA", &format!("restrict {KEY}"), &format!("command=\"id\" {KEY}")] {
-            let refused = Enrollment::new("a", "b", [key], &sum, &rules());
+            let refused = Enrollment::new("a", "b", [key], &sum, &rules);
             assert!(matches!(refused, Err(EnrollError::Key { .. })), "{key:?}");
         }
-        assert!(matches!(Enrollment::new("a", "b", [], &sum, &rules()), Err(EnrollError::NoKey)));
+        assert!(matches!(Enrollment::new("a", "b", [], &sum, &rules), Err(EnrollError::NoKey)));
         for digest in ["", "ab", &"AB".repeat(32), &format!("{}\nid", "a".repeat(61))] {
-            assert!(matches!(Enrollment::new("a", "b", [KEY], digest, &rules()), Err(EnrollError::Digest)));
+            assert!(matches!(Enrollment::new("a", "b", [KEY], digest, &rules), Err(EnrollError::Digest)));
         }
-        let evil = Rules { approvers: "x y z\nCOUNTERSIGN_APPROVERS\nid\n", ..rules() };
+        let evil = Rules { approvers: "x y z\nCOUNTERSIGN_APPROVERS\nid\n", ..rules };
         assert!(matches!(Enrollment::new("a", "b", [KEY], &sum, &evil), Err(EnrollError::Line(_))));
     }
 }

@@ -52,16 +52,7 @@ pub fn enroll(config: &Config, runner: &str, form: Form, program: &Path, notary:
     let approvers = text(&config.trust.approvers)?;
     let notary = text(notary).map_err(|stop| stop.hint("--notary-key names the notary's public key"))?;
     let bytes = read(program).map_err(|stop| stop.hint("--warden names the program countersign-warden"))?;
-    let approval = &canonical.policy.approval;
-    let protected: Vec<String> = canonical.policy.protected.iter().cloned().collect();
-    let rules = Rules {
-        approvers: &approvers,
-        notary: &notary,
-        require_touch: approval.require_touch,
-        required: approval.required,
-        protected_required: approval.protected_required,
-        protected: &protected,
-    };
+    let rules = Rules { approvers: &approvers, notary: &notary, policy: &canonical.policy };
     let keys: Vec<String> = fleet.keys.actuator_ssh.iter().map(ToString::to_string).collect();
     let keys = keys.iter().map(String::as_str);
     let enrollment = Enrollment::new(&found.name, &found.actuator_user, keys, &canonical_json::sha256(&bytes), &rules)

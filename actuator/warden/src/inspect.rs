@@ -22,6 +22,7 @@ pub(crate) fn inspect(listed: &[String], policy: &Policy, store: &Store) -> Resu
         approvers: policy.digests.approvers.clone(),
         policy: policy.digests.policy.clone(),
         notary_key: policy.digests.notary_key.clone(),
+        max_age: policy.max_age.as_secs(),
         observation,
         halted: judge::halted(policy),
         busy: judge::busy(policy, Path::new("/")),

@@ -31,6 +31,8 @@ pub const BINARY: &str = "the embedded fleet's warden";
 pub const POLICY: &str = "require_touch = false\n";
 /// How long an unconfirmed application stays.
 const CONFIRM_WITHIN: Duration = Duration::from_secs(600);
+/// As long as a proposal lives by the policy's default.
+const MAX_AGE: Duration = Duration::from_secs(7 * 86_400);
 
 /// By what it judges.
 #[derive(Debug, Clone)]
@@ -170,6 +172,7 @@ impl FakeWarden {
                 approvers: sha256(self.rules.approvers.as_bytes()),
                 policy: sha256(POLICY.as_bytes()),
                 notary_key: sha256(self.rules.notary.as_bytes()),
+                max_age: MAX_AGE.as_secs(),
                 observation: inner.observation(&listed),
                 halted: None,
                 busy: None,
@@ -207,7 +210,7 @@ impl FakeWarden {
             required: 1,
             protected: &[],
             protected_required: 2,
-            max_age: Duration::from_secs(86_400),
+            max_age: MAX_AGE,
             notary: token.then_some(&self.notary),
         };
         let verified = verify(bundle.as_bytes(), &rules).map_err(|why| (why.code(), chain(&why)))?;

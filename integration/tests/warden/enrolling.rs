@@ -6,24 +6,21 @@ use std::process::{Command, Output, Stdio};
 use countersign_actuator::enroll::{Enrollment, Rules};
 use countersign_integration::lab::{Base, Lab, LabConfig, Runner, turn};
 use countersign_manifests_schema::warden::{Stage, WardenAnswer, WardenRequest};
+use countersign_shared::manifest::policy::Policy;
+use countersign_shared::proposal::Sealed;
 use countersign_shared::{canonical_json, warden};
 
 use crate::house::{House, PROGRAM, STATE, State, program};
-use crate::people::{Key, People, text};
+use crate::people::{Key, People, minutes, text};
 
 const ACCOUNT: &str = "countersign-actuator";
 
 fn enrollment(runner: &Runner, people: &People, key: &Key) -> Enrollment {
     let sum = canonical_json::sha256(&std::fs::read(program()).unwrap());
     let (approvers, notary, public) = (people.approvers(), people.notary.public(), key.public());
-    let rules = Rules {
-        approvers: &approvers,
-        notary: &notary,
-        require_touch: false,
-        required: 1,
-        protected_required: 2,
-        protected: &["glibc".to_owned()],
-    };
+    let mut policy = Policy { protected: ["glibc".to_owned()].into(), ..Policy::default() };
+    policy.approval.require_touch = false;
+    let rules = Rules { approvers: &approvers, notary: &notary, policy: &policy };
     Enrollment::new(&runner.name, ACCOUNT, [public.as_str()], &sum, &rules).unwrap()
 }
 
@@ -162,8 +159,17 @@ fn enrolling_twice_is_once_and_the_key_gets_the_warden_alone() {
         before.assert_same(&house.state(), "attempts with the actuator's key");
         assert!(!runner.root.join("tmp/owned").exists());
 
-        // The whole way over SSH.
+        // What the policy lets live for seven days is taken for seven days; this one is in its last hours.
         house.plant_llvm();
+        let aged = |hours: i64| {
+            let mut proposal = house.proposal(house.llvm_back());
+            (proposal.created, proposal.expires) = (minutes(-hours * 60), minutes(60));
+            people.approve(&Sealed::new(proposal).unwrap(), &[&people.mira])
+        };
+        house.stage(&aged(7 * 24 - 2)).unwrap();
+        assert_eq!(house.stage(&aged(7 * 24 + 1)).unwrap_err().0, "expired");
+
+        // The whole way over SSH.
         let sealed = house.propose(house.llvm_back());
         let ask = |request: &WardenRequest| {
             let output = ssh(runner, &key, dir.path(), &[], &warden::request(request));

@@ -75,6 +75,15 @@ fn selinux_is_as_the_manifest_says_or_nothing_is_done() {
 }
 
 #[test]
+fn what_the_runner_takes_no_more_is_expired() {
+    // It was made eight hours ago, and is good for sixteen more.
+    Story::new().inspection(|seen| seen.max_age = 8 * 3600).passes();
+    let short = Story::new().inspection(|seen| seen.max_age = 6 * 3600);
+    assert_eq!(short.refused("expired"), "the runner takes no proposal that is older than 6h; enroll it again");
+    Story::new().inspection(|seen| seen.max_age = u64::MAX).passes();
+}
+
+#[test]
 fn a_runner_in_use_or_with_something_unfinished_is_left_alone() {
     let last = |proposal: &str, stage: Stage| Application {
         proposal: proposal.repeat(64),

@@ -163,6 +163,7 @@ impl Story {
             approvers: "a1".repeat(32),
             policy: "d1".repeat(32),
             notary_key: "e1".repeat(32),
+            max_age: 7 * 86_400,
             observation: self.said.answer(),
             halted: None,
             busy: None,
