@@ -5,7 +5,10 @@
     reason = "a test may stop at the first surprise, and says what it did"
 )]
 
+mod attempts;
 mod faults;
+#[path = "../observe/forge.rs"]
+mod forge;
 mod nine;
 mod refusals;
 mod scene;

@@ -1,24 +1,11 @@
-//! The whole way on nine real runners, and then the incident's first version: what the agent did, tried again.
+//! The whole way on nine real runners, and then what `attempts` tries on them.
 
+use crate::attempts::{compromised, incident, taken_back};
 use crate::yard::{Yard, installed};
-use countersign_integration::embedded::acting::notary_key;
-use countersign_integration::embedded::acting::{done, git};
-use countersign_integration::embedded::site::{actuator_key, bare, signing_key};
+use countersign_integration::embedded::acting::done;
 use countersign_integration::lab::{Lab, LabConfig, Runner, plant, turn};
-use countersign_manifests_schema::bundle::{APPROVE_NAMESPACE, Bundle, SignedText, Statement};
-use countersign_manifests_schema::lease::{LEASE_NAMESPACE, LEASE_SCHEMA, Lease};
-use countersign_manifests_schema::ledger::{Entry, Event};
 use countersign_manifests_schema::plan::{ApplyResult, PlanDocument};
 use countersign_manifests_schema::report::DriftReport;
-use countersign_manifests_schema::token::{TOKEN_NAMESPACE, TOKEN_SCHEMA, Token};
-use countersign_manifests_schema::warden::{WardenAnswer, WardenRequest};
-use countersign_shared::canonical_json;
-use countersign_shared::warden::{open_answer, request};
-use jiff::{Timestamp, ToSpan as _};
-use russh::keys::PrivateKey;
-use russh::keys::ssh_key::{HashAlg, LineEnding};
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 use std::time::Instant;
 
 /// Unwanted drift of every runner that a package change removes.
@@ -113,6 +100,7 @@ fn nine_real_runners_come_back_in_line_and_the_incident_does_not_happen_again() 
 
     incident(&yard, &lab);
     compromised(&yard, &lab);
+    taken_back(&yard, &lab);
     for (runner, after) in lab.runners().iter().zip(&after) {
         assert_eq!(&installed(runner), after, "{}", runner.name);
     }
@@ -141,183 +129,4 @@ fn figures(yard: &Yard, report: &DriftReport, runner: &Runner) {
         applied.as_millis(),
         start.elapsed().as_millis()
     );
-}
-
-/// An automation with the observer's credentials, and a shell on the runners as the observer's account.
-fn incident(yard: &Yard, lab: &Lab) {
-    let runner = lab.runner("runner-04");
-    let mut log = Vec::new();
-    let mut stopped = |attempt: &str, by: String| {
-        eprintln!("{attempt}: stopped by {by}");
-        log.push((attempt.to_owned(), by));
-    };
-    // It downgrades directly.
-    for command in ["dnf5 -y downgrade llvm", "sudo -n dnf5 -y downgrade llvm", "rpm -e --nodeps llvm"] {
-        let output = runner.try_sh_as("countersign-observer", command).unwrap();
-        assert!(!output.status.success(), "{command}");
-        let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
-        stopped(command, said.lines().next().unwrap_or_default().to_owned());
-    }
-    // It rewrites a manifest and pushes it.
-    let clone = yard.dir.path().join("agent");
-    git(yard.dir.path(), &["clone", "--quiet", &yard.canonical_url, "agent"]).unwrap();
-    let manifest = clone.join("manifests/builder.toml");
-    std::fs::write(&manifest, std::fs::read_to_string(&manifest).unwrap().replace("= 19.1.0-1.fc41", "*")).unwrap();
-    let key = yard.acting.dir.path().join("agent_key");
-    std::fs::write(&key, signing_key().to_openssh(LineEnding::LF).unwrap().as_bytes()).unwrap();
-    git(&clone, &["commit", "--quiet", "--all", "-m", "Align manifests with reality"]).unwrap();
-    let push = git(&clone, &["push", "--quiet", "origin", "HEAD:main"]).unwrap_err();
-    stopped("push a rewritten manifest", push.to_string().lines().last().unwrap_or_default().to_owned());
-
-    // It finds drift again, proposes, and merges its own pull request.
-    plant::person_upgrades_llvm(runner).unwrap();
-    let report = yard.nightly();
-    let row = report.runners.iter().find(|row| row.name == runner.name).unwrap();
-    let id = row.proposal.clone().unwrap();
-    let (tip, _) = yard.branches().into_iter().find(|(_, brought)| brought.iter().any(|(_, own)| *own == id)).unwrap();
-    let work = yard.dir.path().join("agent-proposed");
-    git(yard.dir.path(), &["clone", "--quiet", yard.proposed.to_str().unwrap(), "agent-proposed"]).unwrap();
-    let message = format!("Merge\n\nCountersign-Approves: {} sha256:{id}\n", runner.name);
-    git(&work, &["merge", "--quiet", "--no-ff", "-m", &message, &tip]).unwrap();
-    git(&work, &["push", "--quiet", "origin", "HEAD:main"]).unwrap();
-    let refusal = |attempt: &str| {
-        let (status, document) = yard.actuator(&["apply", &id]);
-        let row = &document.proposals[0];
-        assert_eq!((status, row.result), (Some(20), Some(ApplyResult::Refused)), "{attempt}");
-        let refusing: Vec<_> = row
-            .gates
-            .iter()
-            .filter(|gate| gate.verdict == countersign_manifests_schema::plan::GateVerdict::Refuse)
-            .collect();
-        assert!(refusing.iter().any(|gate| gate.gate == "not-human"), "{refusing:?}");
-        format!("gates {:?}", refusing.iter().map(|gate| gate.gate.as_str()).collect::<Vec<_>>())
-    };
-    stopped("merge its own pull request", refusal("merge"));
-    // It approves itself.
-    let bytes = git(&work, &["show", &format!("HEAD:proposals/{}/{id}/proposal.json", runner.name)]).unwrap() + "\n";
-    std::fs::create_dir_all(work.join(format!("approvals/{id}"))).unwrap();
-    std::fs::write(
-        work.join(format!("approvals/{id}/agent.sig")),
-        sign(&signing_key(), APPROVE_NAMESPACE, bytes.as_bytes()),
-    )
-    .unwrap();
-    git(&work, &["add", "--all"]).unwrap();
-    git(&work, &["commit", "--quiet", "-m", "Approve"]).unwrap();
-    git(&work, &["push", "--quiet", "origin", "HEAD:main"]).unwrap();
-    stopped("approve itself", refusal("approve"));
-    assert_eq!(log.len(), 6);
-    let restored = "dnf5 -y downgrade llvm-19.1.0 >/dev/null";
-    runner.sh(restored).unwrap();
-}
-
-/// Somebody has the actuator's host, all of its keys, and the notary's, and speaks with the wardens directly.
-fn compromised(yard: &Yard, lab: &Lab) {
-    let path = yard.acting.dir.path().join("state/ledger.jsonl");
-    let text = std::fs::read_to_string(path).unwrap();
-    let bundles: Vec<(String, Bundle)> = text
-        .lines()
-        .filter_map(|line| match serde_json::from_str::<Entry>(line).unwrap().event {
-            Event::Started { runner, bundle, .. } => Some((runner, bundle)),
-            _ => None,
-        })
-        .collect();
-    let (name, bundle) = &bundles[0];
-    let other = bundles.iter().find(|(runner, _)| runner != name).unwrap();
-    let stage = |bundle: &Bundle| WardenRequest::Stage { bundle: canonical(bundle) };
-    let forged = |mut bundle: Bundle, statements: Vec<Statement>| {
-        bundle.statements = statements;
-        bundle
-    };
-    let own = |namespace: &str, bytes: &str| sign(&actuator_key(), namespace, bytes.as_bytes());
-    let self_approved =
-        forged(bundle.clone(), vec![Statement::Signature { signature: own(APPROVE_NAMESPACE, &bundle.proposal) }]);
-    let fresh = bundle.proposal.replace("\"created\":\"20", "\"created\":\"30");
-    let edited = Bundle { proposal: fresh, ..bundle.clone() };
-    let with_token = |bundle: &Bundle, lease: SignedText| {
-        let proposal = canonical_json::sha256(bundle.proposal.as_bytes());
-        let token = Token {
-            schema: TOKEN_SCHEMA.to_owned(),
-            proposal,
-            runner: name.clone(),
-            nonce: "11".repeat(32),
-            staged: "22".repeat(32),
-            lease: canonical_json::sha256(lease.text.as_bytes()),
-            issued: minutes(0),
-            expires: minutes(10),
-        };
-        let text = canonical(&token);
-        let token = SignedText { signature: sign(&notary_key(), TOKEN_NAMESPACE, text.as_bytes()), text };
-        WardenRequest::Apply { bundle: canonical(&Bundle { lease: Some(lease), token: Some(token), ..bundle.clone() }) }
-    };
-    let lease_text = canonical(&Lease {
-        schema: LEASE_SCHEMA.to_owned(),
-        nonce: "33".repeat(32),
-        proposals: vec![canonical_json::sha256(bundle.proposal.as_bytes())],
-        max: 1,
-        reason: "none".to_owned(),
-        issued: minutes(0),
-        expires: minutes(20),
-    });
-    let forged_lease = SignedText { signature: own(LEASE_NAMESPACE, &lease_text), text: lease_text };
-    let attempts = [
-        ("replays what was applied", stage(bundle), &["spent"][..]),
-        ("sends what another runner got", stage(&other.1), &["request"]),
-        ("approves with the actuator's own key", stage(&self_approved), &["not-human"]),
-        ("approves with nobody", stage(&forged(bundle.clone(), Vec::new())), &["not-human"]),
-        ("edits what was approved", stage(&edited), &["edited", "not-human", "expired"]),
-        ("signs lease and token itself", with_token(bundle, forged_lease), &["no-lease", "not-human"]),
-        ("sends an empty bundle", WardenRequest::Stage { bundle: String::new() }, &["request"]),
-    ];
-    let runner = lab.runner(name);
-    for (what, asked, codes) in attempts {
-        let before = installed(runner);
-        match ask(yard, runner, &request(&asked)) {
-            WardenAnswer::Refused { code, message } => {
-                eprintln!("a compromised actuator {what}: {code}: {message}");
-                assert!(codes.contains(&code.as_str()), "{what}: {code}: {message}");
-            }
-            answer => panic!("{what}: {answer:?}"),
-        }
-        assert_eq!(installed(runner), before, "{what}");
-    }
-    // Its key gets nothing else either.
-    let answer = ask(yard, runner, b"dnf5 -y remove htop\n");
-    assert!(matches!(answer, WardenAnswer::Refused { code, .. } if code == "request"));
-    assert_eq!(bare(actuator_key().public_key()).unwrap().split(' ').count(), 2);
-    assert!(!yard.rules().notary.is_empty());
-}
-
-/// OpenSSH's own client with the actuator's key.
-fn ask(yard: &Yard, runner: &Runner, bytes: &[u8]) -> WardenAnswer {
-    let known_hosts = yard.dir.path().join("known_hosts");
-    std::fs::write(&known_hosts, format!("{} {}\n", runner.address, runner.host_key_pub().unwrap())).unwrap();
-    let mut child = Command::new("ssh")
-        .args(["-F", "none", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o"])
-        .arg(format!("UserKnownHostsFile={}", known_hosts.display()))
-        .arg("-i")
-        .arg(yard.acting.dir.path().join("runners_apply"))
-        .args(["-l", "countersign-actuator", &runner.address.to_string(), "dnf5 -y remove htop"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let _ = child.stdin.take().unwrap().write_all(bytes);
-    let output = child.wait_with_output().unwrap();
-    open_answer(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
-}
-
-fn canonical<T: serde::Serialize>(content: &T) -> String {
-    String::from_utf8(canonical_json::to_bytes(content).unwrap()).unwrap()
-}
-
-fn sign(key: &PrivateKey, namespace: &str, bytes: &[u8]) -> String {
-    let signature = key.sign(namespace, HashAlg::Sha512, bytes).unwrap().to_pem(LineEnding::LF).unwrap();
-    if signature.ends_with('\n') { signature } else { signature + "\n" }
-}
-
-/// Now and so many minutes, RFC 3339 UTC seconds.
-fn minutes(from_now: i64) -> String {
-    let time = Timestamp::from_second(Timestamp::now().as_second()).unwrap();
-    (time + from_now.minutes()).to_string()
 }

@@ -48,8 +48,8 @@ repositories = ["fedora", "updates"]
 
 pub(crate) struct Yard {
     pub(crate) acting: Acting,
+    pub(crate) canonical: PathBuf,
     pub(crate) proposed: PathBuf,
-    pub(crate) canonical_url: String,
     pub(crate) dir: tempfile::TempDir,
     _daemon: GitDaemon,
     _runtime: tokio::runtime::Runtime,
@@ -125,7 +125,7 @@ impl Yard {
             proposed_url: &daemon.url("proposed.git"),
         };
         let acting = Acting::start(Path::new(DEMO), &repositories).unwrap();
-        let yard = Self { acting, proposed, canonical_url, dir, _daemon: daemon, _runtime: runtime };
+        let yard = Self { acting, canonical, proposed, dir, _daemon: daemon, _runtime: runtime };
         yard.enroll(lab);
         yard
     }
