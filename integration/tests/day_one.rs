@@ -8,10 +8,10 @@ use countersign_integration::embedded::git_daemon::GitDaemon;
 use countersign_integration::embedded::incident::{Chapter, chapters};
 use countersign_integration::embedded::machine::Change;
 use countersign_integration::embedded::server::{FakeFleet, FakeRunner, Served};
-use countersign_integration::embedded::site::{observer_key, observer_public_key};
+use countersign_integration::embedded::site::{PERSON, approvers, observer_key, observer_public_key, person_key};
 use countersign_observer::cli::Progress;
 use countersign_observer::config::Config;
-use countersign_observer::flow::{self, Desk, Done};
+use countersign_observer::flow::{self, Desk, Done, Stop};
 use countersign_shared::exit::Outcome;
 use countersign_shared::terminal::{Palette, Screen};
 use russh::keys::ssh_key::LineEnding;
@@ -41,16 +41,25 @@ fn inventory(runners: &[Served]) -> (String, String) {
     (hosts, known_hosts)
 }
 
-fn git(directory: &Path, arguments: &[&str]) {
-    let status = Command::new("git")
+/// What the README tells those to write who have no security key, or are alone.
+const ALONE: &str = "[approval]\nrequire_touch = false\nroot_required = 1\n";
+
+fn git(directory: &Path, arguments: &[&str]) -> String {
+    let done = Command::new("git")
         .current_dir(directory)
-        .args(["-c", "user.name=Mira", "-c", "user.email=mira@example.org", "-c", "commit.gpgsign=false"])
+        .args(["-c", "user.name=Mira", "-c", &format!("user.email={PERSON}"), "-c", "commit.gpgsign=false"])
         .args(arguments)
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_CONFIG_SYSTEM", "/dev/null")
         .output()
         .unwrap();
-    assert!(status.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&status.stderr));
+    assert!(done.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap().trim().to_owned()
+}
+
+fn write_private(path: &Path, key: &russh::keys::PrivateKey) {
+    fs::write(path, key.to_openssh(LineEnding::LF).unwrap()).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 fn copy_over(from: &Path, to: &Path) {
@@ -66,11 +75,52 @@ fn copy_over(from: &Path, to: &Path) {
     }
 }
 
+/// An administrator's machine: `work` is the clone of canonical.
 struct Day {
     home: tempfile::TempDir,
+    _daemon: GitDaemon,
 }
 
 impl Day {
+    /// Steps 1 and 2 of the README: a skeleton, keys, the first commit, `observer.toml`. A person has an ordinary key.
+    async fn begin(runners: &[Served], policy: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let home = directory.path();
+        let (hosts, known_hosts) = inventory(runners);
+        fs::write(home.join("hosts"), hosts).unwrap();
+        fs::write(home.join("known_hosts"), known_hosts).unwrap();
+        write_private(&home.join("key"), &observer_key());
+        write_private(&home.join("person"), &person_key());
+        fs::write(home.join("approvers"), approvers().unwrap()).unwrap();
+
+        let done = flow::init(&home.join("hosts"), Some(&home.join("known_hosts")), &home.join("work")).unwrap();
+        assert!(!done.text.contains("No host key"), "{}", done.text);
+        let work = home.join("work");
+        let edit = |name: &str, with: &dyn Fn(String) -> String| {
+            let text = fs::read_to_string(work.join(name)).unwrap();
+            fs::write(work.join(name), with(text)).unwrap();
+        };
+        let key = observer_public_key().to_openssh().unwrap();
+        edit("fleet.toml", &|text| text.replace("observer_ssh = []", &format!("observer_ssh = [\"{key}\"]")));
+        edit("approvers", &|text| text + &approvers().unwrap());
+        edit("policy.toml", &|text| text + policy);
+        git(home, &["init", "-q", "--bare", "-b", "main", "canonical.git"]);
+        git(&work, &["init", "-q", "-b", "main"]);
+        git(&work, &["config", "gpg.format", "ssh"]);
+        git(&work, &["config", "user.signingkey", home.join("person").to_str().unwrap()]);
+        let daemon = GitDaemon::start(home).await.unwrap();
+        let url = daemon.url("canonical.git");
+        let day = Self { home: directory, _daemon: daemon };
+        day.publish("Describe the fleet");
+        let anchor = git(&work, &["rev-parse", "HEAD"]);
+        let config = format!(
+            "state_dir = \"state\"\nreport_dir = \"report\"\n[canonical]\nurl = \"{url}\"\nbranch = \"main\"\n\
+             anchor = \"{anchor}\"\n[ssh]\nkey = \"key\"\n[trust]\napprovers = \"approvers\"\n"
+        );
+        fs::write(day.home.path().join("observer.toml"), config).unwrap();
+        day
+    }
+
     fn config(&self) -> Config {
         Config::load(&self.home.path().join("observer.toml")).unwrap()
     }
@@ -79,13 +129,31 @@ impl Day {
     fn publish(&self, message: &str) {
         let work = self.home.path().join("work");
         git(&work, &["add", "-A"]);
-        git(&work, &["commit", "-q", "-m", message]);
+        git(&work, &["commit", "-S", "-q", "-m", message]);
         git(&work, &["push", "-q", "../canonical.git", "HEAD:refs/heads/main"]);
     }
 
-    async fn nightly(&self) -> Done {
+    async fn observe(&self) {
         let desk = Desk::open_to_write(self.config()).unwrap();
-        flow::nightly(desk, false, SCREEN, &Progress::new()).await.unwrap_or_else(|stop| panic!("{stop:?}"))
+        let done = flow::observe(desk, &Progress::new()).await.unwrap_or_else(|stop| panic!("{stop:?}"));
+        assert_eq!(done.outcome, Outcome::Clean, "{}", done.text);
+    }
+
+    /// Step 3 of the README: the files are made, and copied into the clone.
+    async fn baseline(&self, into: &str) -> Done {
+        let (desk, into) = (Desk::open(self.config()).unwrap(), self.home.path().join(into));
+        let done = flow::baseline(desk, "builders", &into, 30).await.unwrap_or_else(|stop| panic!("{stop:?}"));
+        copy_over(&into, &self.home.path().join("work"));
+        done
+    }
+
+    async fn try_nightly(&self) -> Result<Done, Stop> {
+        let desk = Desk::open_to_write(self.config()).unwrap();
+        flow::nightly(desk, false, SCREEN, &Progress::new()).await
+    }
+
+    async fn nightly(&self) -> Done {
+        self.try_nightly().await.unwrap_or_else(|stop| panic!("{stop:?}"))
     }
 }
 
@@ -109,46 +177,12 @@ async fn four_commands_lead_from_an_inventory_to_an_empty_report() {
     let story = drifted(now - 3600);
     let runners = story.iter().map(Chapter::runner).collect();
     let fleet = FakeFleet::start(runners, observer_public_key()).await.unwrap();
-    let day = Day { home: tempfile::tempdir().unwrap() };
+    let day = Day::begin(&fleet.runners, ALONE).await;
     let home = day.home.path();
-
-    let (hosts, known_hosts) = inventory(&fleet.runners);
-    fs::write(home.join("hosts"), hosts).unwrap();
-    fs::write(home.join("known_hosts"), known_hosts).unwrap();
-    fs::write(home.join("key"), observer_key().to_openssh(LineEnding::LF).unwrap()).unwrap();
-    fs::set_permissions(home.join("key"), fs::Permissions::from_mode(0o600)).unwrap();
-    fs::write(home.join("approvers"), "").unwrap();
-
-    // 1. init
-    let done = flow::init(&home.join("hosts"), Some(&home.join("known_hosts")), &home.join("work")).unwrap();
-    assert!(!done.text.contains("No host key"), "{}", done.text);
-    // A person declares the observer's key, and makes it a repository.
-    let path = home.join("work/fleet.toml");
-    let key = observer_public_key().to_openssh().unwrap();
-    let text = fs::read_to_string(&path).unwrap().replace("observer_ssh = []", &format!("observer_ssh = [\"{key}\"]"));
-    fs::write(&path, text).unwrap();
-    git(home, &["init", "-q", "--bare", "-b", "main", "canonical.git"]);
-    git(&home.join("work"), &["init", "-q", "-b", "main"]);
-    day.publish("Describe the fleet");
-    let daemon = GitDaemon::start(home).await.unwrap();
-    let config = format!(
-        "state_dir = \"state\"\nreport_dir = \"report\"\n[canonical]\nurl = \"{}\"\nbranch = \"main\"\n\
-         [ssh]\nkey = \"key\"\n[trust]\napprovers = \"approvers\"\naccept = [\"canonical-unsigned\"]\n",
-        daemon.url("canonical.git")
-    );
-    fs::write(home.join("observer.toml"), config).unwrap();
-
-    // 2. observe
-    let desk = Desk::open_to_write(day.config()).unwrap();
-    let done = flow::observe(desk, &Progress::new()).await.unwrap_or_else(|stop| panic!("{stop:?}"));
-    assert_eq!(done.outcome, Outcome::Clean, "{}", done.text);
-
-    // 3. baseline
-    let desk = Desk::open(day.config()).unwrap();
-    let done =
-        flow::baseline(desk, "builders", &home.join("baseline"), 30).await.unwrap_or_else(|stop| panic!("{stop:?}"));
+    day.observe().await;
+    let done = day.baseline("baseline").await;
     assert!(done.text.contains("packages are wanted"), "{}", done.text);
-    copy_over(&home.join("baseline"), &home.join("work"));
+    assert!(!done.text.contains("The fleet is changed"), "{}", done.text);
     day.publish("Take what is there as the beginning");
 
     // 4. nightly
@@ -194,4 +228,49 @@ async fn four_commands_lead_from_an_inventory_to_an_empty_report() {
     let done =
         flow::lock(Desk::open(day.config()).unwrap(), "runner-01").await.unwrap_or_else(|stop| panic!("{stop:?}"));
     assert_eq!(done.text.matches("\n    \"").count(), machine.packages.len());
+}
+
+#[test]
+fn the_readme_says_what_an_ordinary_key_and_a_person_alone_need() {
+    let readme = include_str!("../../README.md");
+    let unindented: String = readme.lines().map(|line| line.trim_start().to_owned() + "\n").collect();
+    assert!(unindented.contains(ALONE), "the README does not have what this test goes by:\n{ALONE}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ordinary_key_and_one_person_for_the_fleet_stop_the_run_unless_the_first_policy_allows_them() {
+    let now = jiff::Timestamp::now().as_second();
+    let story = drifted(now - 3600);
+    for (policy, code, why) in [
+        ("", "software-keys", "requires touched security keys"),
+        ("[approval]\nrequire_touch = false\n", "canonical-unsigned", "1 of 2 people stand behind it"),
+        (ALONE, "", ""),
+    ] {
+        let runners = story.iter().take(2).map(Chapter::runner).collect();
+        let fleet = FakeFleet::start(runners, observer_public_key()).await.unwrap();
+        let day = Day::begin(&fleet.runners, policy).await;
+        day.observe().await;
+        if code == "software-keys" {
+            day.baseline("baseline").await;
+        } else {
+            // The group's manifest says something already, so the baseline becomes another one.
+            let manifest = day.home.path().join("work/manifests/builders.toml");
+            let text = fs::read_to_string(&manifest).unwrap() + "[packages]\nbash = \"*\"\n";
+            fs::write(manifest, text).unwrap();
+            day.publish("Want one thing");
+            let done = day.baseline("baseline").await;
+            let people = if policy == ALONE { 1 } else { 2 };
+            assert!(done.text.contains(&format!("by policy.toml {people} people must stand")), "{}", done.text);
+        }
+        day.publish("Take what is there as the beginning");
+        let told = day.try_nightly().await;
+        match told {
+            Ok(done) => assert_eq!((done.outcome, policy), (Outcome::Clean, ALONE), "{}", done.text),
+            Err(stop) => {
+                let told = format!("{stop:?}");
+                assert_eq!(stop.outcome, Outcome::Refused, "{told}");
+                assert!(!code.is_empty() && told.contains(code) && told.contains(why), "{told}");
+            }
+        }
+    }
 }

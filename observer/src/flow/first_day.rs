@@ -96,13 +96,20 @@ pub async fn baseline(desk: Desk, group: &str, into: &Path, days: u16) -> Result
             let _ = writeln!(text, "  {}: {}", visible(runner), visible(why));
         }
     }
+    if let Some(people) = made.root_required {
+        let _ = writeln!(
+            text,
+            "\nThe fleet is changed, too: the group gets the manifest. So by policy.toml {people} people must stand behind\n\
+             the commit: one signs it, others vouch for it with `countersign endorse COMMIT`."
+        );
+    }
     text.push_str("\nNext: copy the files over canonical, look at them, commit and push; the next report is empty.\n");
     let not_observed: Vec<_> =
         made.not_observed.iter().map(|(runner, why)| json!({"runner": runner, "message": why})).collect();
     let document = json!({
         "schema": "countersign/baseline/1", "directory": into, "files": written, "group": group,
         "packages": made.packages, "waivers": made.waivers, "waive_days": days, "runners": made.runners,
-        "not_observed": not_observed,
+        "not_observed": not_observed, "root_required": made.root_required,
     });
     Ok(Done { outcome: Outcome::Clean, text, json: format!("{document}\n") })
 }

@@ -48,6 +48,8 @@ pub struct Baseline {
     pub packages: usize,
     /// Waivers.
     pub waivers: usize,
+    /// People that must stand behind the commit, when it changes the fleet as well.
+    pub root_required: Option<u32>,
 }
 
 /// Why there is no baseline.
@@ -141,7 +143,8 @@ pub fn baseline<E: Into<Box<dyn Error + Send + Sync>>>(
     );
     let mut files = Files::new();
     files.insert(format!("manifests/{name}.toml"), write::manifest(&comment, &manifest));
-    if !group.manifests.contains(&name) {
+    let changes_fleet = !group.manifests.contains(&name);
+    if changes_fleet {
         let (path, text) = add_to_group(request, &group.place.file, &name)?;
         files.insert(path, text);
     }
@@ -182,6 +185,7 @@ pub fn baseline<E: Into<Box<dyn Error + Send + Sync>>>(
         not_observed,
         packages,
         waivers: count,
+        root_required: changes_fleet.then_some(canonical.policy.approval.root_required),
     })
 }
 

@@ -19,6 +19,14 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The group of hosts that are in no other.
 const UNGROUPED: &str = "ungrouped";
 
+/// What the first policy says of itself: later commits are judged by it, so it must be right in the first one.
+const POLICY_COMMENT: &str = "\
+# Every key has a safe default; `countersign-observer lint --show-policy` prints them.
+# Each commit is judged by the policy of the one before it, so decide before the first commit:
+# without a security key, `require_touch = false` below [approval] lets key files count as people;
+# alone, `root_required = 1` lets one person change approvers, policy and fleet.
+";
+
 /// A skeleton, ready to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skeleton {
@@ -212,10 +220,7 @@ impl Draft {
         let comment = "The fleet, from an Ansible inventory. Still to do: the programs' public keys in [keys], an owner\n\
                        for each group, and host keys where none was known.";
         files.insert("fleet.toml".to_owned(), write::fleet(comment, &fleet));
-        files.insert(
-            "policy.toml".to_owned(),
-            format!("# Every key has a safe default; `countersign-observer lint --show-policy` prints them.\nschema = \"{POLICY_SCHEMA}\"\n"),
-        );
+        files.insert("policy.toml".to_owned(), format!("{POLICY_COMMENT}schema = \"{POLICY_SCHEMA}\"\n"));
         files.insert(
             "approvers".to_owned(),
             "# The people, one key each, in OpenSSH's allowed_signers format:\n# ada@example.org ssh-ed25519 AAAA...\n"

@@ -118,7 +118,8 @@ impl Code {
                  or look at the commit and set [canonical] anchor to it"
             }
             Code::SoftwareKeys => {
-                "sign with security keys, or set require_touch in policy.toml, or accept software-keys in [trust]"
+                "sign with security keys, or accept software-keys in [trust]; require_touch = false in policy.toml counts \
+                 for the commits after it, so set [canonical] anchor to that commit"
             }
             Code::AccountPrivileged | Code::AccountUnproven => {
                 "use an account of its own without sudo and privileged groups, as `enroll` prints it"
