@@ -22,6 +22,9 @@ use countersign_shared::observation::{Failure, Observation, set_digest};
 use countersign_shared::warden::record;
 use jiff::Timestamp;
 
+/// What is said of an answer that never came.
+const LOST: &str = "the connection was lost";
+
 /// What a runner has staged.
 struct Staged {
     bundle: Bundle,
@@ -114,7 +117,7 @@ impl Run<'_, '_> {
             Asked::NotGiven(row) => Ok(*row),
             Asked::Lost(why, judgement) => {
                 tracing::warn!(runner = case.candidate.runner, "no token came: {why}");
-                self.after_loss(warden, case, &staged, &foretold, judgement).await
+                self.after_loss(warden, case, &staged, &foretold, judgement, LOST).await
             }
             Asked::Given(permission, judgement) => {
                 warden.at(Step::Permitted);
@@ -208,11 +211,12 @@ impl Run<'_, '_> {
         let answer = warden.ask(&WardenRequest::Apply { bundle: text(&whole)? }, APPLY_LIMIT).await;
         let application = match answer {
             Ok(WardenAnswer::Outcome(application)) if application.proposal == candidate.id => application,
+            // A refusal is believed no more than silence: whoever began it may have died, and another one says this.
             Ok(WardenAnswer::Refused { code, message }) => {
-                let detail = Some(format!("the runner refused to begin, and nothing was changed: {message} ({code})"));
-                return self.ended(warden, case, &judgement, Outcome::Undone, Some(staged.before), Vec::new(), detail);
+                let said = format!("the runner refused: {message} ({code})");
+                return self.after_loss(warden, case, &staged, foretold, judgement, &said).await;
             }
-            Ok(_) | Err(_) => return self.after_loss(warden, case, &staged, foretold, judgement).await,
+            Ok(_) | Err(_) => return self.after_loss(warden, case, &staged, foretold, judgement, LOST).await,
         };
         warden.at(Step::Applied);
         let bundle = text(&staged.bundle)?;
@@ -220,7 +224,7 @@ impl Run<'_, '_> {
         self.settled(warden, case, &judgement, settled)
     }
 
-    /// The answer was lost, or the token: finds out, and brings it to its end.
+    /// The answer was lost, or the token, or is no outcome: finds out, and brings it to its end. `loss` says which.
     async fn after_loss(
         &self,
         warden: &Warden<'_>,
@@ -228,9 +232,10 @@ impl Run<'_, '_> {
         staged: &Staged,
         foretold: &Foretold,
         judgement: Judgement,
+        loss: &str,
     ) -> Result<PlannedProposal, Stop> {
         let candidate = case.candidate;
-        self.progress.runner(&candidate.runner, "the connection was lost; asking what it did");
+        self.progress.runner(&candidate.runner, &format!("{loss}; asking what it did"));
         let bundle = text(&staged.bundle)?;
         match chase(warden, &candidate.id, &bundle, self.brake).await {
             Found::Begun(application) => {
@@ -238,7 +243,7 @@ impl Run<'_, '_> {
                 self.settled(warden, case, &judgement, settled)
             }
             Found::Never => {
-                let detail = Some("the connection was lost, and the runner never began".to_owned());
+                let detail = Some(format!("{loss}; it never began, and nothing was changed"));
                 let before = Some(staged.before.clone());
                 self.ended(warden, case, &judgement, Outcome::Undone, before, Vec::new(), detail)
             }

@@ -67,6 +67,8 @@ struct Inner {
     unconfirmed: Option<(FakeMachine, Instant)>,
     nonces: u64,
     smuggled: Option<FakePackage>,
+    /// The next application is denied once it has begun.
+    denies: bool,
 }
 
 #[derive(Debug)]
@@ -93,8 +95,16 @@ impl FakeWarden {
         let people = AllowedSigners::parse(&rules.approvers).map_err(|error| anyhow::anyhow!(error.problem))?;
         let notary = russh::keys::PublicKey::from_openssh(rules.notary.trim())?.key_data().clone();
         let answers = FakeAnswers::of(&machine);
-        let inner =
-            Inner { machine, answers, memory: Vec::new(), staged: None, unconfirmed: None, nonces: 0, smuggled: None };
+        let inner = Inner {
+            machine,
+            answers,
+            memory: Vec::new(),
+            staged: None,
+            unconfirmed: None,
+            nonces: 0,
+            smuggled: None,
+            denies: false,
+        };
         let runner = runner.to_owned();
         Ok(Self {
             runner,
@@ -115,6 +125,11 @@ impl FakeWarden {
     /// The next application brings this along behind everybody's back, as a scriptlet could.
     pub fn smuggle(&self, package: FakePackage) {
         self.lock().smuggled = Some(package);
+    }
+
+    /// The next application begins, and the answer is a refusal all the same: as when the one who began it died.
+    pub fn deny(&self) {
+        self.lock().denies = true;
     }
 
     /// The last request to apply, byte for byte.
@@ -195,7 +210,11 @@ impl FakeWarden {
                     let _ = fs::write(&file, "");
                     *held = Some(file);
                 }
-                inner.apply(verified.sealed().id(), verified.sealed().proposal()).map(WardenAnswer::Outcome)
+                let application = inner.apply(verified.sealed().id(), verified.sealed().proposal())?;
+                match std::mem::take(&mut inner.denies) {
+                    true => Err(("request", "the warden ended without an answer; ask for its status".to_owned())),
+                    false => Ok(WardenAnswer::Outcome(application)),
+                }
             }
             WardenRequest::Confirm { proposal, keep } => inner.confirm(&proposal, keep).map(WardenAnswer::Outcome),
         }

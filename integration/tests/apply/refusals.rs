@@ -44,6 +44,17 @@ fn what_does_not_come_out_as_foretold_is_undone_and_nothing_further_is_started()
 }
 
 #[test]
+fn a_refusal_after_the_start_is_not_believed() {
+    let scene = Scene::new(&["runner-06"]);
+    let (_, id) = scene.proposals[0].clone();
+    scene.wardens[0].deny();
+    let ran = scene.apply();
+    assert_eq!(scene.ends(&id), [Some(Some(Outcome::Applied))], "{}", ran.text);
+    assert_eq!(scene.wardens[0].started()[0].stage, Stage::Confirmed);
+    assert_eq!((ran.status, results(&ran.said.unwrap())[0].1), (Some(0), Some(ApplyResult::Applied)), "{}", ran.text);
+}
+
+#[test]
 fn a_halt_stops_before_anything_is_begun() {
     let scene = Scene::new(&["runner-06"]);
     let halt = scene.acting.dir.path().join("state/HALT");

@@ -49,6 +49,50 @@ fn wherever_the_actuator_stops_a_real_runner_is_as_approved_or_as_before() {
     assert!(count(Outcome::Applied) > 0 && count(Outcome::Undone) > 0, "both states were seen");
 }
 
+/// The warden's worker is killed once it has begun; the one who took the request in says that it was refused.
+#[test]
+fn what_a_real_runner_did_is_asked_when_its_worker_dies() {
+    let Some(_turn) = turn("what_a_real_runner_did_is_asked_when_its_worker_dies") else {
+        return;
+    };
+    let points = [
+        ("runner-01", Base::Dnf5, "ApplyWaiting", Outcome::Applied),
+        ("runner-02", Base::Dnf4, "ApplyWaiting", Outcome::Applied),
+        ("runner-03", Base::Dnf5, "ApplyReplayed", Outcome::Undone),
+        ("runner-04", Base::Dnf4, "ApplyReplayed", Outcome::Undone),
+    ];
+    let lab = Lab::up(&LabConfig::new(points.map(|(name, base, ..)| (name, base)))).unwrap();
+    let yard = Yard::with_faults(&lab);
+    drift(&lab);
+    let report = yard.nightly();
+    let ids: Vec<&str> = report.runners.iter().filter_map(|row| row.proposal.as_deref()).collect();
+    assert_eq!(ids.len(), points.len(), "{report:#?}");
+    done(yard.acting.person(&[&["approve", "--yes"], &ids[..]].concat())).unwrap();
+    for ((name, _, step, expected), id) in points.into_iter().zip(ids) {
+        let place = Place { yard: &yard, runner: lab.runner(name), id };
+        let (former, transactions) = (installed(place.runner), place.transactions());
+        place.runner.sh(&format!("printf '%s\\n' '{step} kill' >/run/countersign-fault")).unwrap();
+        done(yard.acting.person(&["lease", "--yes", "--reason", "the llvm incident"])).unwrap();
+        let (_, document) = yard.actuator(&["apply", id]);
+        let left = place.runner.try_sh("test -e /run/countersign-fault").unwrap().status.success();
+        assert!(!left, "{name} {step} was never reached: {document:?}");
+        assert_eq!(place.ends(), [Some(Some(expected))], "{name} {step}: {document:?}");
+        let started = place.started();
+        let (stage, moved) = match expected {
+            Outcome::Applied => (Stage::Confirmed, 1),
+            _ => (Stage::Undone, 2),
+        };
+        assert_eq!((started.len(), started[0].stage), (1, stage), "{name} {step}: {started:?}");
+        assert_eq!(place.transactions() - transactions, moved, "{name} {step}");
+        assert_eq!(installed(place.runner) == former, expected == Outcome::Undone, "{name} {step}");
+        if expected == Outcome::Undone {
+            done(yard.acting.person(&["reset-breaker", "--yes", "--reason", "a test"])).unwrap();
+        }
+    }
+    let verified = yard.acting.actuator(&["ledger", "verify"]).output().unwrap();
+    assert!(verified.status.success(), "{verified:?}");
+}
+
 /// A person upgrades llvm on every runner that does not have the new one, all at once.
 fn drift(lab: &Lab) {
     std::thread::scope(|scope| {

@@ -58,9 +58,21 @@ pub(crate) struct Yard {
 /// `countersign-warden`, built alone.
 fn warden() -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    let target = test.ancestors().nth(3).unwrap();
+    build(test.ancestors().nth(3).unwrap(), &[])
+}
+
+/// The same, with the boundaries at which a test may stop it.
+fn warden_with_faults() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    // Beside the other builds: a feature more must not spoil what they share.
+    build(&test.ancestors().nth(3).unwrap().join("faults"), &["--features", "faults"])
+}
+
+fn build(target: &Path, more: &[&str]) -> PathBuf {
     let status = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--package", "countersign-warden", "--target-dir"])
+        .args(["build", "--quiet", "--package", "countersign-warden"])
+        .args(more)
+        .arg("--target-dir")
         .arg(target)
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
         .status()
@@ -72,6 +84,15 @@ fn warden() -> PathBuf {
 impl Yard {
     /// Enrolls every runner of the lab with observer and actuator, by what both programs print.
     pub(crate) fn new(lab: &Lab) -> Self {
+        Self::with(lab, &warden())
+    }
+
+    /// The same, with wardens that a test may stop.
+    pub(crate) fn with_faults(lab: &Lab) -> Self {
+        Self::with(lab, &warden_with_faults())
+    }
+
+    fn with(lab: &Lab, program: &Path) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         for (name, key) in [("runners_observe", observer_key()), ("observer_sign", signing_key())] {
@@ -126,12 +147,11 @@ impl Yard {
         };
         let acting = Acting::start(Path::new(DEMO), &repositories).unwrap();
         let yard = Self { acting, canonical, proposed, dir, _daemon: daemon, _runtime: runtime };
-        yard.enroll(lab);
+        yard.enroll(lab, program);
         yard
     }
 
-    fn enroll(&self, lab: &Lab) {
-        let program = warden();
+    fn enroll(&self, lab: &Lab, program: &Path) {
         let notary_key = self.acting.dir.path().join("notary_sign.pub");
         let mut policies = Vec::new();
         for runner in lab.runners() {
@@ -148,13 +168,13 @@ impl Yard {
             ];
             let printed = self.acting.actuator(&arguments).output().unwrap();
             assert!(printed.status.success(), "{printed:?}");
-            runner.write("/root/countersign-warden", fs::read(&program).unwrap(), 0o755).unwrap();
+            runner.write("/root/countersign-warden", fs::read(program).unwrap(), 0o755).unwrap();
             let said = script(runner, &printed.stdout, "/root/countersign-warden");
             // As the administrator copies it.
             let policy = said.lines().find_map(|line| line.strip_prefix("policy = [\"")).unwrap();
             policies.push(policy.trim_end_matches("\"]").to_owned());
         }
-        self.acting.expect(&[sha256(&fs::read(&program).unwrap())], &policies).unwrap();
+        self.acting.expect(&[sha256(&fs::read(program).unwrap())], &policies).unwrap();
     }
 
     pub(crate) fn observer(&self, arguments: &[&str]) -> Output {
