@@ -94,6 +94,27 @@ fn prepare(contents: &Contents, policy: &Policy, store: &Store) -> Result<Journa
     if let Some(reason) = judge::busy(policy, &home) {
         return Err(Refused::new("runner-busy", reason));
     }
+    unmoved(contents)?;
+    fetch::unchanged(&home, contents.incoming.iter().chain(&contents.outgoing))?;
+    let (problems, _) = Dnf { generation: contents.generation(), home: &home }.problems().map_err(failed)?;
+    store.reserve().map_err(failed)?;
+    at(Step::ApplyChecked);
+    let journal = Journal {
+        boot: clock::boot().map_err(failed)?,
+        deadline: None,
+        begun: false,
+        undo: None,
+        snapshot: None,
+        problems,
+        audit: verdict::audit_mark(),
+        undrain: policy.undrain.clone(),
+    };
+    journal.save(store).map_err(failed)?;
+    Ok(journal)
+}
+
+/// The machine is as it was when it was staged.
+fn unmoved(contents: &Contents) -> Result<(), Refused> {
     let record = observe::record().map_err(|failure| Refused::new("state-moved", failure.message))?;
     let seen = observe::whole(&record, clock::now())?;
     let now = set::of(&observe::read(&seen.packages)?.list);
@@ -104,21 +125,7 @@ fn prepare(contents: &Contents, policy: &Policy, store: &Store) -> Result<Journa
     if stage::base(&seen)? != contents.base {
         return Err(Refused::new("state-moved", "the configuration of dnf changed since it was staged"));
     }
-    fetch::unchanged(&home, contents.incoming.iter().chain(&contents.outgoing))?;
-    let (problems, _) = Dnf { generation: contents.generation(), home: &home }.problems().map_err(failed)?;
-    store.reserve().map_err(failed)?;
-    at(Step::ApplyChecked);
-    let journal = Journal {
-        boot: clock::boot().map_err(failed)?,
-        deadline: None,
-        undo: None,
-        snapshot: None,
-        problems,
-        audit: verdict::audit_mark(),
-        undrain: policy.undrain.clone(),
-    };
-    journal.save(store).map_err(failed)?;
-    Ok(journal)
+    Ok(())
 }
 
 /// Everything after the proposal is spent.
@@ -195,6 +202,14 @@ fn carry_out(
     };
     let moves = moves(&contents.transaction.rpms, file).map_err(|refused| refused.message)?;
     let directory = store.fresh(&format!("{CURRENT}/replay")).map_err(|error| error.to_string())?;
+    // Drain and snapshot may have taken an hour: people stop things, and jobs install things.
+    if let Some(reason) = judge::halted(policy) {
+        return Err(format!("halted before dnf began: {reason}"));
+    }
+    unmoved(contents).map_err(|refused| format!("before dnf began: {}", refused.message))?;
+    journal.begun = true;
+    journal.save(store).map_err(|error| format!("it cannot be written down: {error}"))?;
+    at(Step::ApplyBegun);
     let dnf = Dnf { generation: contents.generation(), home: &home };
     let ran = dnf.replay(&moves, Way::Forward, &directory, lock);
     let ran = ran.map_err(|error| format!("dnf cannot be run: {error}"))?;

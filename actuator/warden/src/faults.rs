@@ -22,6 +22,8 @@ pub(crate) enum Step {
     ApplyDrained,
     /// A snapshot was taken, where there are any.
     ApplySnapshot,
+    /// The machine was looked at again, and dnf is about to begin.
+    ApplyBegun,
     /// dnf has ended.
     ApplyReplayed,
     /// The outcome was judged good.
@@ -44,7 +46,7 @@ pub(crate) enum Step {
 
 /// Every boundary, in order.
 #[cfg(test)]
-pub(crate) const ALL: [Step; 18] = [
+pub(crate) const ALL: [Step; 19] = [
     Step::StageJudged,
     Step::StageFetched,
     Step::StageWritten,
@@ -54,6 +56,7 @@ pub(crate) const ALL: [Step; 18] = [
     Step::ApplyArmed,
     Step::ApplyDrained,
     Step::ApplySnapshot,
+    Step::ApplyBegun,
     Step::ApplyReplayed,
     Step::ApplyJudged,
     Step::ApplyWaiting,

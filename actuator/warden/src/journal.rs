@@ -17,6 +17,8 @@ pub(crate) struct Journal {
     pub(crate) boot: String,
     /// Seconds since that boot at which it is undone, once it waits for its confirmation.
     pub(crate) deadline: Option<u64>,
+    /// Whether dnf was about to be told to begin. Until then there is nothing to take back.
+    pub(crate) begun: bool,
     /// Why it is being undone; once that is begun it is gone through with.
     pub(crate) undo: Option<String>,
     /// snapper's number of the snapshot from before.

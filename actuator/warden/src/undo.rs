@@ -41,7 +41,11 @@ pub(crate) fn undo(store: &Store, lock: &Lock, why: &str, mut records: Records) 
         // On a disk that is full it goes on all the same; a deadline or a restart then ends what this would have ended.
         let _ = journal.save(store);
     }
-    let outcome = restore(&contents, &journal, store, lock, &mut records);
+    // Until dnf began, whatever is different is not of our making.
+    let outcome = match journal.begun {
+        true => restore(&contents, &journal, store, lock, &mut records).map(Some),
+        false => Ok(None),
+    };
     if let Some(program) = &journal.undrain {
         let home = store.path(CURRENT);
         let ran = Program::new(&program.to_string_lossy(), &home).limit(Duration::from_secs(1800)).run();
@@ -54,7 +58,7 @@ pub(crate) fn undo(store: &Store, lock: &Lock, why: &str, mut records: Records) 
     at(Step::UndoJudged);
     let application = settle::write(store, |application| {
         application.stage = stage;
-        application.after = outcome.as_ref().ok().cloned().or(None);
+        application.after = outcome.ok().flatten();
         application.detail = Some(Refused::new("", &detail).message);
         application.commands.extend(records.iter().cloned());
     })?;

@@ -19,8 +19,16 @@ const HELD: &str = "/run/countersign-fault.held";
 /// Boundaries at which nothing is spent yet; at which it is being applied; being kept; being undone.
 const STAGING: [&str; 3] = ["StageJudged", "StageFetched", "StageWritten"];
 const BEFORE: [&str; 2] = ["ApplyChecked", "ApplyJournalled"];
-const APPLYING: [&str; 7] =
-    ["ApplyMarked", "ApplyArmed", "ApplyDrained", "ApplySnapshot", "ApplyReplayed", "ApplyJudged", "ApplyWaiting"];
+const APPLYING: [&str; 8] = [
+    "ApplyMarked",
+    "ApplyArmed",
+    "ApplyDrained",
+    "ApplySnapshot",
+    "ApplyBegun",
+    "ApplyReplayed",
+    "ApplyJudged",
+    "ApplyWaiting",
+];
 const KEEPING: [&str; 2] = ["ConfirmJudged", "ConfirmKept"];
 const UNDOING: [&str; 4] = ["UndoPlanned", "UndoReplayed", "UndoJudged", "UndoWritten"];
 

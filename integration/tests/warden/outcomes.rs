@@ -119,6 +119,42 @@ fn a_runner_is_drained_and_put_back_into_use_whatever_comes_of_it() {
 }
 
 #[test]
+fn what_happens_while_a_runner_is_drained_is_looked_at_before_dnf_begins() {
+    let Some(_turn) = turn("what_happens_while_a_runner_is_drained_is_looked_at_before_dnf_begins") else {
+        return;
+    };
+    let lab = Lab::up(&LabConfig::new([("five", Base::Dnf5), ("four", Base::Dnf4)])).unwrap();
+    let people = People::new();
+    for runner in lab.runners() {
+        let dnf = runner.dnf();
+        runner.write("/etc/countersign/drain", "#!/bin/sh\n", 0o755).unwrap();
+        let house = House::new(&lab, runner, &people, "drain = \"/etc/countersign/drain\"");
+        house.plant_llvm();
+        for (meanwhile, word) in [
+            ("echo 'llvm looks wrong' >/etc/countersign/HALT".to_owned(), "llvm looks wrong"),
+            (format!("{dnf} -y install strace >/dev/null"), "strace-6.12-1.fc41.x86_64 is there"),
+            (
+                "sed -i '/^.updates.$/,/^$/s/^enabled=1/enabled=0/' /etc/yum.repos.d/lab.repo".to_owned(),
+                "configuration of dnf changed",
+            ),
+        ] {
+            let script =
+                format!("#!/bin/sh\n{meanwhile}\nrpm -qa | sort >/root/set; {dnf} history list >/root/history\n");
+            runner.write("/etc/countersign/drain", script, 0o755).unwrap();
+            let undone = house.carry_out(&house.propose(house.llvm_back()));
+            eprintln!("{}: {word}: {:?}: {:?}", runner.name, undone.stage, undone.detail);
+            assert_eq!(undone.stage, Stage::Undone, "{undone:?}");
+            assert!(undone.detail.as_ref().unwrap().contains(word), "{undone:?}");
+            // Neither the change nor an undo of what others did.
+            let same = "rpm -qa | sort | diff /root/set - &&";
+            runner.sh(&format!("{same} {dnf} history list | diff /root/history -")).unwrap();
+            assert!(!undone.commands.iter().any(|command| command.argv.iter().any(|word| word == "replay")));
+            runner.sh("rm -f /etc/countersign/HALT").unwrap();
+        }
+    }
+}
+
+#[test]
 fn what_no_repository_offers_comes_back_from_the_snapshot_and_takes_nothing_else_along() {
     let Some(_turn) = turn("what_no_repository_offers_comes_back_from_the_snapshot_and_takes_nothing_else_along")
     else {
