@@ -1,7 +1,8 @@
 //! `observer.toml`: what the person who runs the observer decided. Nothing in it can make the observer able to mutate.
 
-use anyhow::{Context, Result};
 use countersign_shared::duration::Span;
+use countersign_shared::settings::{self, Settings};
+use countersign_shared::terminal::Failure;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -208,18 +209,21 @@ fn default_branch() -> String {
 
 impl Config {
     /// Reads and checks the file; relative paths are relative to it.
-    pub fn load(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let base = std::path::absolute(path)?.parent().map(Path::to_path_buf).unwrap_or_default();
-        Self::parse(&text, &base).with_context(|| format!("{} is not a valid configuration", path.display()))
+    pub fn load(path: &Path) -> Result<Self, Box<Failure>> {
+        let text = settings::read(path)?;
+        Self::parse(&text, &std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
     }
 
-    /// Parses the text; relative paths are relative to `base`.
-    pub fn parse(text: &str, base: &Path) -> Result<Self> {
-        let mut config: Config = toml::from_str(text)?;
-        config.resolve(base);
-        config.check()?;
-        Ok(config)
+    /// Parses the text of the file at `path`, which is absolute.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, Box<Failure>> {
+        let shown = path.to_string_lossy();
+        let settings = Settings::new(&shown, text, "man countersign-observer lists every key");
+        let mut config: Config = settings.parse()?;
+        config.resolve(path.parent().unwrap_or(Path::new("/")));
+        match config.problem() {
+            None => Ok(config),
+            Some((key, message)) => Err(settings.wrong(key, message)),
+        }
     }
 
     fn resolve(&mut self, base: &Path) {
@@ -250,18 +254,27 @@ impl Config {
         self.trust.revoked.iter_mut().for_each(at);
     }
 
-    fn check(&self) -> Result<()> {
-        anyhow::ensure!(self.ssh.key.is_some() != self.ssh.agent, "[ssh] needs either `key = \"…\"` or `agent = true`");
-        anyhow::ensure!(
-            self.ssh.certificate.is_none() || self.ssh.key.is_some(),
-            "[ssh] certificate needs a key beside it"
-        );
-        anyhow::ensure!((1..=4096).contains(&self.ssh.parallel), "[ssh] parallel must be from 1 to 4096");
-        anyhow::ensure!((1..=1024).contains(&self.ssh.per_server), "[ssh] per_server must be from 1 to 1024");
-        for (name, span) in [("connect_timeout", self.ssh.connect_timeout), ("run_timeout", self.ssh.run_timeout)] {
-            anyhow::ensure!(span.as_secs() > 0, "[ssh] {name} must be at least 1s");
-        }
-        Ok(())
+    /// What cannot be meant, and the key that it is about.
+    fn problem(&self) -> Option<(&'static [&'static str], &'static str)> {
+        let ssh = &self.ssh;
+        [
+            (ssh.key.is_some() == ssh.agent, &["ssh"][..], "[ssh] needs either `key = \"…\"` or `agent = true`"),
+            (
+                ssh.certificate.is_some() && ssh.key.is_none(),
+                &["ssh", "certificate"],
+                "[ssh] certificate needs a key beside it",
+            ),
+            (!(1..=4096).contains(&ssh.parallel), &["ssh", "parallel"], "[ssh] parallel must be from 1 to 4096"),
+            (!(1..=1024).contains(&ssh.per_server), &["ssh", "per_server"], "[ssh] per_server must be from 1 to 1024"),
+            (
+                ssh.connect_timeout.as_secs() == 0,
+                &["ssh", "connect_timeout"],
+                "[ssh] connect_timeout must be at least 1s",
+            ),
+            (ssh.run_timeout.as_secs() == 0, &["ssh", "run_timeout"], "[ssh] run_timeout must be at least 1s"),
+        ]
+        .into_iter()
+        .find_map(|(wrong, key, message)| wrong.then_some((key, message)))
     }
 
     /// Where reports are written.
@@ -276,8 +289,8 @@ mod tests {
 
     const MINIMAL: &str = "[canonical]\nurl = \"canonical.git\"\n[ssh]\nkey = \"keys/observe\"\n[trust]\napprovers = \"/etc/countersign/approvers\"\n";
 
-    fn parse(text: &str) -> Result<Config> {
-        Config::parse(text, Path::new("/etc/countersign"))
+    fn parse(text: &str) -> Result<Config, Box<Failure>> {
+        Config::parse(text, Path::new("/etc/countersign/observer.toml"))
     }
 
     #[test]
@@ -319,8 +332,9 @@ mod tests {
         ] {
             let text = MINIMAL.replace(from, to);
             assert_ne!(text, MINIMAL, "the table must change something: {from}");
-            let error = format!("{:#}", parse(&text).unwrap_err());
-            assert!(error.contains(word), "{to}: {error}");
+            let document = parse(&text).unwrap_err().document();
+            assert!(document.message.contains(word), "{to}: {}", document.message);
+            assert!(document.at.is_some(), "{to}");
         }
     }
 }

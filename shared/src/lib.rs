@@ -26,6 +26,7 @@ pub mod nevra;
 pub mod notary;
 pub mod observation;
 pub mod proposal;
+pub mod settings;
 #[cfg(feature = "approval")]
 pub mod signing_key;
 pub mod solver;

@@ -2,6 +2,8 @@
 
 use crate::stop::{Result, Stop};
 use countersign_shared::exit::Outcome;
+use countersign_shared::settings::{self, Settings};
+use countersign_shared::terminal::Failure;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -112,47 +114,59 @@ impl Config {
     }
 
     fn load(path: &Path) -> Result<Self> {
-        let invalid = |cause: String| {
-            Stop::invalid("config", format!("{} is not a configuration that can be used", path.display()))
-                .because(cause)
-                .hint("countersign(1) has an example; --config names another file")
-        };
-        let text = std::fs::read_to_string(path).map_err(|error| invalid(error.to_string()))?;
-        let base = std::path::absolute(path).ok().and_then(|path| path.parent().map(Path::to_owned));
-        Self::parse(&text, &base.unwrap_or_default()).map_err(|cause| invalid(format!("{cause:#}")))
+        let loaded = settings::read(path)
+            .and_then(|text| Self::parse(&text, &std::path::absolute(path).unwrap_or_else(|_| path.to_owned())));
+        loaded.map_err(|failure| Stop { outcome: Outcome::Invalid, failures: vec![*failure] })
     }
 
-    fn parse(text: &str, base: &Path) -> anyhow::Result<Self> {
-        let mut config: Config = toml::from_str(text)?;
-        for (name, place) in [("canonical", &mut config.canonical), ("proposed", &mut config.proposed)] {
-            let Some(place) = place else { continue };
-            anyhow::ensure!(place.path.is_some() != place.url.is_some(), "[{name}] needs either `path` or `url`");
-            anyhow::ensure!(
-                !place.remote.starts_with('-') && !place.remote.is_empty(),
-                "[{name}] remote is the name of a remote, as `git remote` lists it"
-            );
-            anyhow::ensure!(
-                place.url.is_none() || place.remote == "origin",
-                "[{name}] remote goes with `path` only: with `url`, the url is the remote"
-            );
-            place.path.iter_mut().for_each(|path| *path = at(base, path));
+    /// Parses the text of the file at `path`, which is absolute.
+    fn parse(text: &str, path: &Path) -> std::result::Result<Self, Box<Failure>> {
+        let shown = path.to_string_lossy();
+        let settings = Settings::new(&shown, text, "man countersign describes every key");
+        let mut config: Config = settings.parse()?;
+        if let Some((key, message)) = config.problem() {
+            return Err(settings.wrong(&key, message));
         }
-        anyhow::ensure!(
-            config.proposed.as_ref().is_none_or(|place| place.anchor.is_none()),
-            "[proposed] has no anchor: its history is judged proposal by proposal"
-        );
-        for path in [&mut config.trust.approvers, &mut config.trust.revoked] {
+        config.resolve(path.parent().unwrap_or(Path::new("/")));
+        Ok(config)
+    }
+
+    /// What cannot be meant, and the key that it is about.
+    fn problem(&self) -> Option<(Vec<&'static str>, String)> {
+        for (name, place) in [("canonical", &self.canonical), ("proposed", &self.proposed)] {
+            let Some(place) = place else { continue };
+            if place.path.is_some() == place.url.is_some() {
+                return Some((vec![name], format!("[{name}] needs either `path` or `url`")));
+            }
+            if place.remote.starts_with('-') || place.remote.is_empty() {
+                let message = format!("[{name}] remote is the name of a remote, as `git remote` lists it");
+                return Some((vec![name, "remote"], message));
+            }
+            if place.url.is_some() && place.remote != "origin" {
+                let message = format!("[{name}] remote goes with `path` only: with `url`, the url is the remote");
+                return Some((vec![name, "remote"], message));
+            }
+        }
+        if self.proposed.as_ref().is_some_and(|place| place.anchor.is_some()) {
+            let message = "[proposed] has no anchor: its history is judged proposal by proposal";
+            return Some((vec!["proposed", "anchor"], message.to_owned()));
+        }
+        let host = self.notary.ssh.as_ref()?;
+        if host.starts_with('-') || host.is_empty() {
+            return Some((vec!["notary", "ssh"], "[notary] ssh is a host, as ssh takes it".to_owned()));
+        }
+        let message = "[notary] socket is an absolute path on that host";
+        (!self.notary.socket.is_absolute()).then(|| (vec!["notary", "socket"], message.to_owned()))
+    }
+
+    fn resolve(&mut self, base: &Path) {
+        let places = [&mut self.canonical, &mut self.proposed].into_iter().flatten().map(|place| &mut place.path);
+        for path in places.chain([&mut self.trust.approvers, &mut self.trust.revoked]) {
             path.iter_mut().for_each(|path| *path = at(base, path));
         }
-        config.notary.socket = match &config.notary.ssh {
-            Some(host) => {
-                anyhow::ensure!(!host.starts_with('-') && !host.is_empty(), "[notary] ssh is a host, as ssh takes it");
-                anyhow::ensure!(config.notary.socket.is_absolute(), "[notary] socket is an absolute path on that host");
-                config.notary.socket.clone()
-            }
-            None => at(base, &config.notary.socket),
-        };
-        Ok(config)
+        if self.notary.ssh.is_none() {
+            self.notary.socket = at(base, &self.notary.socket);
+        }
     }
 
     /// Without a file: the clone that one stands in, and its neighbour.
@@ -213,11 +227,12 @@ mod tests {
             ("[notary]\nssh = \"-oProxyCommand=x\"\n", "a host"),
             ("[notary]\nssh = \"host\"\nsocket = \"notary.sock\"\n", "absolute"),
         ] {
-            let error = format!("{:#}", Config::parse(text, Path::new("/c")).unwrap_err());
-            assert!(error.contains(word), "{text}: {error}");
+            let document = Config::parse(text, Path::new("/c/x.toml")).unwrap_err().document();
+            assert!(document.message.contains(word), "{text}: {}", document.message);
+            assert!(document.at.is_some(), "{text}");
         }
         let config =
-            Config::parse("[proposed]\npath = \"a b\"\n[trust]\napprovers = \"/x\"\n", Path::new("/c")).unwrap();
+            Config::parse("[proposed]\npath = \"a b\"\n[trust]\napprovers = \"/x\"\n", Path::new("/c/x.toml")).unwrap();
         let proposed = config.proposed.unwrap();
         assert_eq!(proposed.path.as_deref(), Some(Path::new("/c/a b")));
         assert_eq!((proposed.remote.as_str(), proposed.branch.as_str()), ("origin", "main"));

@@ -54,8 +54,7 @@ fn run(cli: Cli) -> Result<Done, Stop> {
     if let Command::Lint(args::Lint { directory: Some(directory), show_policy }) = &cli.command {
         return flow::lint_directory(directory, *show_policy, Screen::of(&std::io::stdout()));
     }
-    let config = Config::load(&cli.config)
-        .map_err(|error| Stop::of(Outcome::Invalid, "config", error.as_ref()).hint("--config names another file"))?;
+    let config = Config::load(&cli.config).map_err(|failure| Stop::new(Outcome::Invalid, *failure))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -83,3 +83,25 @@ fn one_repository_for_both_and_no_repository_are_errors() {
     assert!(said.stdout.contains("pth"), "{}", said.stdout);
     stage.run(&["approve", "--json"]).stopped(2, "usage");
 }
+
+#[test]
+fn a_wrong_file_is_shown_with_its_place_and_a_caret() {
+    let (stage, _) = Stage::ready(&[]);
+    let path = stage.path("work/wrong.toml");
+    let named = path.to_str().unwrap();
+    for (text, place, word) in [
+        ("[proposed]\npath = \"a\"\nkey = \"b\"\n", ":3:1", "unknown field `key`"),
+        ("[proposed]\npath = \"a\"\nurl = \"b\"\n", ":1:1", "either `path` or `url`"),
+        ("[proposed]\npath = \"a\"\nremote = \"--upload-pack=x\"\n", ":3:10", "remote"),
+        ("[notary]\nssh = \"host\"\nsocket = \"notary.sock\"\n", ":3:10", "absolute"),
+    ] {
+        fs::write(&path, text).unwrap();
+        let (status, stdout, _) = in_directory(&stage, "work", &["--config", named, "review", "--json"]);
+        let document: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+        assert_eq!((status, document["code"].as_str()), (2, Some("config")), "{document}");
+        assert_eq!(document["at"].as_str(), Some(format!("{named}{place}").as_str()), "{document}");
+        assert!(document["message"].as_str().unwrap().contains(word), "{document}");
+    }
+    let (_, _, stderr) = in_directory(&stage, "work", &["--config", named, "review"]);
+    assert!(stderr.contains("\n 3 | socket = \"notary.sock\"\n   |          ^^^^^^^^^^^^^\n"), "{stderr}");
+}
