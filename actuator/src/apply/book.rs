@@ -85,8 +85,8 @@ impl<'c> Book<'c> {
         Ok(head)
     }
 
-    /// Draws a token for a start that was just recorded.
-    pub(super) fn draw(&mut self, draw: Draw<'_>) -> Result<Permission, NoPermission> {
+    /// Draws a token for a start that was just recorded. `between` is called right before it is asked for.
+    pub(super) fn draw(&mut self, draw: Draw<'_>, between: impl FnOnce()) -> Result<Permission, NoPermission> {
         let unknown = |why: String| NoPermission::Unknown(why);
         let Some(head) = self.ledger.head().cloned() else {
             return Err(NoPermission::Refused("ledger".to_owned(), "nothing is recorded".to_owned()));
@@ -101,6 +101,7 @@ impl<'c> Book<'c> {
             removals: draw.removals,
             head,
         };
+        between();
         let token = match notary::ask(self.socket, &request, TIMEOUT) {
             Ok(NotaryAnswer::Token { token }) => token,
             Ok(NotaryAnswer::Refused { code, message }) => return Err(NoPermission::Refused(code, message)),

@@ -40,8 +40,10 @@ enum Asked {
     Given(Box<Permission>, Judgement),
     /// Nothing is spent.
     NotGiven(Box<PlannedProposal>),
-    /// It may be spent, and there is no token: one sentence.
+    /// It is spent, and there is no token: one sentence.
     Lost(String, Judgement),
+    /// Nobody knows whether it is spent: one sentence.
+    Unknown(String, Judgement),
 }
 
 impl Run<'_, '_> {
@@ -119,6 +121,8 @@ impl Run<'_, '_> {
                 tracing::warn!(runner = case.candidate.runner, "no token came: {why}");
                 self.after_loss(warden, case, &staged, &foretold, judgement, LOST).await
             }
+            // The start stays open: the next run finds out whether it may be started another time.
+            Asked::Unknown(why, judgement) => Ok(self.unknown(case, &judgement, why)),
             Asked::Given(permission, judgement) => {
                 warden.at(Step::Permitted);
                 self.carry_out(warden, case, staged, *permission, &foretold, judgement).await
@@ -178,7 +182,7 @@ impl Run<'_, '_> {
             staged: &staged.digest,
             removals,
         };
-        match book.draw(draw) {
+        match book.draw(draw, || warden.at(Step::OnDuty)) {
             Ok(permission) => Ok(Asked::Given(Box::new(permission), again.judge(reach, &TokenFact::Held))),
             Err(NoPermission::Refused(code, message)) => {
                 let why = format!("the notary refuses: {message} ({code})");
@@ -190,7 +194,8 @@ impl Run<'_, '_> {
                     let row = self.refused(again.candidate, &again.judge(reach, &TokenFact::None(why.clone())), None);
                     not_given(&mut book, row, "no-token", &why)
                 }
-                Ok(true) | Err(_) => Ok(Asked::Lost(why.clone(), again.judge(reach, &TokenFact::None(why)))),
+                Ok(true) => Ok(Asked::Lost(why.clone(), again.judge(reach, &TokenFact::None(why)))),
+                Err(_) => Ok(Asked::Unknown(why.clone(), again.judge(reach, &TokenFact::None(why)))),
             },
         }
     }

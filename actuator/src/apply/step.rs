@@ -16,6 +16,8 @@ pub enum Step {
     Recorded,
     /// Every gate was asked again.
     Checked,
+    /// The notary has said who is on duty; it is asked for the token next.
+    OnDuty,
     /// The notary has burned it.
     Permitted,
     /// The warden has begun, and has not answered.
@@ -34,13 +36,14 @@ pub enum Step {
 
 impl Step {
     /// Every boundary, in order.
-    pub const ALL: [Step; 13] = [
+    pub const ALL: [Step; 14] = [
         Step::Connected,
         Step::Bounded,
         Step::Inspected,
         Step::Staged,
         Step::Recorded,
         Step::Checked,
+        Step::OnDuty,
         Step::Permitted,
         Step::UnderWay,
         Step::Applied,

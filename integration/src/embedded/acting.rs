@@ -107,16 +107,7 @@ impl Acting {
             at("person").display()
         );
         write(&at("home/.gitconfig"), &git_config, 0o644)?;
-        let notary = Command::new(program)
-            .arg0(NOTARY)
-            .arg("--config")
-            .arg(at("notary.toml"))
-            .arg("serve")
-            .env("RUST_LOG", "error")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .context("cannot start the notary")?;
+        let notary = serve(program, dir.path())?;
         let acting = Self { program: program.to_owned(), notary, dir };
         acting.wait()?;
         Ok(acting)
@@ -138,6 +129,19 @@ impl Acting {
     /// As embedded wardens are.
     pub fn expect_fakes(&self) -> anyhow::Result<()> {
         self.expect(&[sha256(BINARY.as_bytes())], &[sha256(POLICY.as_bytes())])
+    }
+
+    /// Kills the notary, as a power cut would.
+    pub fn kill_notary(&mut self) -> anyhow::Result<()> {
+        self.notary.kill()?;
+        self.notary.wait()?;
+        Ok(())
+    }
+
+    /// Starts the notary again.
+    pub fn restart_notary(&mut self) -> anyhow::Result<()> {
+        self.notary = serve(&self.program, self.dir.path())?;
+        self.wait()
     }
 
     /// Until the notary answers.
@@ -208,6 +212,12 @@ impl Drop for Acting {
         let _ = self.notary.kill();
         let _ = self.notary.wait();
     }
+}
+
+fn serve(program: &Path, dir: &Path) -> anyhow::Result<Child> {
+    let mut notary = Command::new(program);
+    notary.arg0(NOTARY).arg("--config").arg(dir.join("notary.toml")).arg("serve").env("RUST_LOG", "error");
+    notary.stdin(Stdio::null()).stdout(Stdio::null()).spawn().context("cannot start the notary")
 }
 
 /// Runs it to a good end.

@@ -125,6 +125,39 @@ fn a_halt_between_staging_and_permission_stops_it_by_each_way_of_setting_one() {
     assert_eq!(scene.wardens[0].started().len(), 1);
 }
 
+/// Right before the token is asked for, and it is not back when it is asked what it burned.
+#[test]
+fn a_notary_that_dies_while_a_token_is_drawn_stops_nothing_for_good() {
+    let mut scene = Scene::new(&["runner-04", "runner-06"]);
+    let (_, id) = scene.proposals[0].clone();
+    let held = scene.acting.dir.path().join("held");
+    let mut actuator = scene.acting.actuator(&["apply", &id, "--json"]);
+    actuator.env("COUNTERSIGN_FAULT", "OnDuty hold").env("COUNTERSIGN_FAULT_HELD", &held);
+    let mut child = actuator.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while !held.exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before the token was asked for");
+        std::thread::yield_now();
+    }
+    scene.acting.kill_notary().unwrap();
+    std::fs::remove_file(&held).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let document: PlanDocument = serde_json::from_str(&text).unwrap();
+    assert_eq!(results(&document)[0].1, Some(ApplyResult::Failed), "{text}");
+    assert!(text.contains("not known yet"), "{text}");
+    scene.acting.restart_notary().unwrap();
+    assert_eq!(scene.ends(&id), [None], "nobody knows: it is no end");
+    // The next run closes it, and what was never burned may be started like everything else.
+    let next = scene.run(&["apply", "--all", "--json"], &[]);
+    assert_eq!(scene.ends(&id)[0], Some(None), "{}", next.text);
+    let last = scene.apply();
+    assert_eq!(last.status, Some(0), "{}", last.text);
+    for (index, (_, id)) in scene.proposals.iter().enumerate() {
+        assert_eq!(scene.ends(id).last(), Some(&Some(Some(Outcome::Applied))), "{}", last.text);
+        assert_eq!(scene.wardens[index].started().len(), 1);
+    }
+}
+
 #[test]
 fn without_a_person_on_duty_nothing_is_begun() {
     let scene = Scene::unapproved(&["runner-06"]);
