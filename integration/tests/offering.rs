@@ -90,6 +90,16 @@ async fn nothing_is_offered_by_the_wrong_key_to_the_wrong_place_or_to_a_branch_o
         assert_eq!((references(&house.site.canonical), house.refs()), (canonical.clone(), before.clone()), "{to}");
         fs::write(&house.site.config, good).unwrap();
     }
+    // The main job ends as its step does, and its report says why.
+    for (to, status, code) in [("keys/undeclared", 20, "key-not-declared"), ("keys/none", 1, "signing-key")] {
+        let good = house.change("keys/observer_sign", to);
+        let (exit, document) = house.run(&["nightly"]).await;
+        let step = document["steps"].as_array().unwrap().iter().find(|step| step["step"] == "publish").unwrap();
+        assert_eq!((step["status"].as_str(), step["error"]["code"].as_str()), (Some("failed"), Some(code)), "{step}");
+        assert_eq!(exit, status, "{to}");
+        assert_eq!(house.refs(), before, "{to}");
+        fs::write(&house.site.config, good).unwrap();
+    }
     // The same repository under both names, however it is written.
     let daemon = fs::read_to_string(&house.site.config).unwrap();
     let (_, rest) = daemon.split_once("url    = \"").unwrap();

@@ -129,13 +129,19 @@ async fn run_all(
     let written = tell::write(desk, &report, &context);
     if let Err(error) = &written {
         report.steps.pop();
-        report.steps.push(step("report", Some(error)));
+        report.steps.push(step("report", Some(problem("report", error))));
     }
+    // What a step ends with, beyond what the report shows of it.
+    let mut outcome = Outcome::Clean;
     // Without a place to offer them in, nobody asked for proposals.
     if desk.config.proposed.is_some() {
         let made = propose::make(desk, &loaded, &run, &mut report, Selection::default(), progress).await;
         let proposed = made.is_ok();
-        report.steps.push(step("propose", made.err().map(|stop| anyhow::anyhow!(stop.summary())).as_ref()));
+        let failure = made.err().map(|stop| {
+            outcome = outcome.and(stop.outcome);
+            stop.notice()
+        });
+        report.steps.push(step("propose", failure));
         // Proposals that could not be made say nothing about those that were offered before.
         if proposed {
             let failure = match publish::offer_report(desk, &loaded, &report).await {
@@ -143,23 +149,26 @@ async fn run_all(
                     report.trust.extend(offer.trust);
                     let say = |problem: Notice| format!("{}: {}", problem.code, problem.message);
                     let lines: Vec<String> = offer.problems.into_iter().map(say).collect();
-                    (!lines.is_empty()).then(|| anyhow::anyhow!(lines.join("; ")))
+                    (!lines.is_empty()).then(|| Notice { code: "publish".to_owned(), message: lines.join("; ") })
                 }
-                Err(stop) => Some(anyhow::anyhow!(stop.summary())),
+                Err(stop) => {
+                    outcome = outcome.and(stop.outcome);
+                    Some(stop.notice())
+                }
             };
-            report.steps.push(step("publish", failure.as_ref()));
+            report.steps.push(step("publish", failure));
         } else {
             report.steps.push(Step { step: "publish".to_owned(), status: StepStatus::Skipped, error: None });
         }
         tell::write(desk, &report, &context).map_or_else(|error| tracing::error!("{error:#}"), drop);
     }
     if let Some(told) = tell::notify(desk, &report, &context, written.ok().as_ref()).await {
-        report.steps.push(step("notify", told.as_ref().err()));
+        report.steps.push(step("notify", told.err().map(|error| problem("notify", &error))));
         // What is on disk says what became of all steps.
         tell::write(desk, &report, &context).map_or_else(|error| tracing::error!("{error:#}"), drop);
     }
     if let Err(error) = tell::metrics(desk, Some((&report, &context)), started) {
-        report.steps.push(step("metrics", Some(&error)));
+        report.steps.push(step("metrics", Some(problem("metrics", &error))));
     }
     if desk.config.proposed.is_some() {
         desk.store.save_report(&run, &report, &extras, Timestamp::now())?;
@@ -169,7 +178,8 @@ async fn run_all(
     }
     let dropped = desk.store.prune(desk.config.history.keep, Timestamp::now())?;
     tracing::info!(dropped, "old runs dropped");
-    Ok(tell::done(&report, &context, all, screen))
+    let done = tell::done(&report, &context, all, screen);
+    Ok(Done { outcome: done.outcome.and(outcome), ..done })
 }
 
 async fn ask(
@@ -240,15 +250,17 @@ fn conclude(
     Ok(report)
 }
 
-fn step(name: &str, error: Option<&anyhow::Error>) -> Step {
-    if let Some(error) = error {
-        tracing::error!(step = name, "{error:#}");
+fn step(name: &str, error: Option<Notice>) -> Step {
+    if let Some(Notice { code, message }) = &error {
+        tracing::error!(step = name, code, "{message}");
     }
-    Step {
-        step: name.to_owned(),
-        status: if error.is_some() { StepStatus::Failed } else { StepStatus::Ok },
-        error: error.map(|error| Notice { code: name.to_owned(), message: format!("{error:#}") }),
-    }
+    let status = if error.is_some() { StepStatus::Failed } else { StepStatus::Ok };
+    Step { step: name.to_owned(), status, error }
+}
+
+/// A failure of a step that has no code of its own.
+fn problem(name: &str, error: &anyhow::Error) -> Notice {
+    Notice { code: name.to_owned(), message: format!("{error:#}") }
 }
 
 pub(super) fn newest<T>(found: Option<T>, before: &str) -> Result<T, Stop> {

@@ -3,6 +3,7 @@
 use crate::canonical::CanonicalError;
 use crate::history::{HistoryError, LockError};
 use crate::privilege::{Settled, Violation};
+use countersign_manifests_schema::report::Notice;
 use countersign_shared::diagnostic::Diagnostic;
 use countersign_shared::exit::Outcome;
 use countersign_shared::observation;
@@ -39,9 +40,13 @@ impl Stop {
         Self { outcome: Outcome::Invalid, failures: diagnostics.iter().map(Failure::from).collect() }
     }
 
-    /// The most important failure in one sentence.
-    pub fn summary(&self) -> String {
-        self.failures.first().map_or_else(String::new, |failure| failure.document().message)
+    /// The most important failure, as a step of a report has it.
+    pub fn notice(&self) -> Notice {
+        let document = self.failures.first().map(Failure::document);
+        document.map_or_else(
+            || Notice { code: "bug".to_owned(), message: "it stopped without saying why".to_owned() },
+            |document| Notice { code: document.code, message: document.message },
+        )
     }
 
     /// Adds what to do about it to the first failure.
