@@ -5,9 +5,10 @@
 //! rules of sshd for root stay the administrator's, and a mistake in ours locks nobody out.
 
 use countersign_shared::duration::Span;
-use countersign_shared::manifest::fleet::is_runner_name;
+use countersign_shared::manifest::fleet::{RoleKeys, is_runner_name};
 use countersign_shared::manifest::policy::Policy;
 use ssh_key::PublicKey;
+use std::collections::BTreeSet;
 
 /// What the runner's sshd runs for the actuator's key, whatever it is asked for. Some releases of sudo do not survive an
 /// empty environment.
@@ -51,6 +52,8 @@ pub struct Rules<'a> {
     pub notary: &'a str,
     /// canonical's policy: how many people, how old a proposal may be, protected packages.
     pub policy: &'a Policy,
+    /// The keys of the programs, from fleet.toml: nobody's approval.
+    pub machines: &'a RoleKeys,
 }
 
 /// One runner to be enrolled.
@@ -134,7 +137,7 @@ impl Enrollment {
             program: program.to_owned(),
             approvers,
             notary: bare_key(rules.notary)? + "\n",
-            rules: rules_text(runner, rules),
+            rules: rules_text(runner, rules)?,
         })
     }
 
@@ -226,14 +229,21 @@ impl Enrollment {
     }
 }
 
-fn rules_text(runner: &str, rules: &Rules<'_>) -> String {
+fn rules_text(runner: &str, rules: &Rules<'_>) -> Result<String, EnrollError> {
+    let RoleKeys { observer_ssh, observer_sign, actuator_ssh } = rules.machines;
+    let machines = [&rules.policy.approval.bots, observer_ssh, observer_sign, actuator_ssh];
+    // Sorted, so that the same rules have the same digest.
+    let bots =
+        machines.into_iter().flatten().map(|key| bare_key(&key.to_string())).collect::<Result<BTreeSet<_>, _>>()?;
+    let bots: Vec<String> = bots.iter().map(|key| format!("\"{key}\"")).collect();
     let approval = &rules.policy.approval;
     let protected: Vec<String> = rules.policy.protected.iter().map(|name| format!("\"{name}\"")).collect();
-    format!(
+    Ok(format!(
         "# Rules of this runner's warden, see countersign-warden(8). Only root here can change them.\n\
          runner = \"{runner}\"\n\
          approvers = \"/etc/countersign/approvers\"\n\
          notary_key = \"/etc/countersign/notary.pub\"\n\
+         bots = [{}]\n\
          state_dir = \"/var/lib/countersign-warden\"\n\
          confirm_within = \"10m\"\n\
          max_age = \"{}\"\n\
@@ -243,13 +253,14 @@ fn rules_text(runner: &str, rules: &Rules<'_>) -> String {
          protected = [{}]\n\
          halt_file = \"/etc/countersign/HALT\"\n\
          hook = \"off\"\n",
+        bots.join(", "),
         // The runner must not call old what people and the actuator still take.
         Span::from_secs(approval.proposal_ttl.as_secs()),
         approval.require_touch,
         approval.required,
         approval.protected_required,
         protected.join(", ")
-    )
+    ))
 }
 
 /// Type and base64 of an OpenSSH public key, checked, without options and comment.
@@ -275,8 +286,12 @@ mod tests {
     const KEY: &str =
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIyq7HQpbMu2jI9jIjDyPOGWjvNxG/QGGUOHhN0ESPk5 ann@example.org";
 
+    const BOT: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB";
+    const NOBODY: &RoleKeys =
+        &RoleKeys { observer_ssh: Vec::new(), observer_sign: Vec::new(), actuator_ssh: Vec::new() };
+
     fn rules(policy: &Policy) -> Rules<'_> {
-        Rules { approvers: "ann@example.org ssh-ed25519 AAAA", notary: KEY, policy }
+        Rules { approvers: "ann@example.org ssh-ed25519 AAAA", notary: KEY, policy, machines: NOBODY }
     }
 
     fn enrollment() -> Enrollment {
@@ -288,7 +303,7 @@ mod tests {
     fn the_runner_judges_as_the_policy_says() {
         let mut policy = Policy::default();
         let line = |policy: &Policy, key: &str| {
-            let text = rules_text("runner-04", &rules(policy));
+            let text = rules_text("runner-04", &rules(policy)).unwrap();
             text.lines().find_map(|line| line.strip_prefix(&format!("{key} = ")).map(str::to_owned)).unwrap()
         };
         for (key, value) in [("max_age", "\"1w\""), ("require_touch", "true"), ("required", "1")] {
@@ -301,6 +316,26 @@ mod tests {
         assert_eq!(line(&policy, "max_age"), "\"90m\"");
         assert_eq!(line(&policy, "required"), "3");
         assert_eq!(line(&policy, "protected"), "[\"glibc\", \"rpm\"]");
+    }
+
+    #[test]
+    fn the_keys_of_the_programs_and_of_bots_are_nobodys_there_too() {
+        let key = |text: &str| countersign_shared::manifest::ssh_key::PublicKey::parse(text).unwrap();
+        let mut policy = Policy::default();
+        let bots = |rules: &Rules<'_>| rules_text("runner-04", rules).unwrap().lines().nth(4).unwrap().to_owned();
+        assert_eq!(bots(&rules(&policy)), "bots = []");
+        let own = KEY.rsplit_once(' ').unwrap().0;
+        policy.approval.bots = vec![key(KEY)];
+        assert_eq!(bots(&rules(&policy)), format!("bots = [\"{own}\"]"));
+        let of = |keys: [&str; 3]| {
+            let [observer_ssh, observer_sign, actuator_ssh] = keys.map(|text| vec![key(text)]);
+            RoleKeys { observer_ssh, observer_sign, actuator_ssh }
+        };
+        // Each once, without comments, in one order.
+        for machines in [of([BOT, KEY, KEY]), of([KEY, BOT, KEY]), of([KEY, KEY, &format!("{BOT} a \"b\"")])] {
+            let rules = Rules { machines: &machines, ..rules(&policy) };
+            assert_eq!(bots(&rules), format!("bots = [\"{BOT}\", \"{own}\"]"));
+        }
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub fn enroll(config: &Config, runner: &str, form: Form, program: &Path, notary:
     let approvers = text(&config.trust.approvers)?;
     let notary = text(notary).map_err(|stop| stop.hint("--notary-key names the notary's public key"))?;
     let bytes = read(program).map_err(|stop| stop.hint("--warden names the program countersign-warden"))?;
-    let rules = Rules { approvers: &approvers, notary: &notary, policy: &canonical.policy };
+    let rules = Rules { approvers: &approvers, notary: &notary, policy: &canonical.policy, machines: &fleet.keys };
     let keys: Vec<String> = fleet.keys.actuator_ssh.iter().map(ToString::to_string).collect();
     let keys = keys.iter().map(String::as_str);
     let enrollment = Enrollment::new(&found.name, &found.actuator_user, keys, &canonical_json::sha256(&bytes), &rules)

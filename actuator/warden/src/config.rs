@@ -26,6 +26,7 @@ pub(crate) const KEYS: &[&str] = &[
     "approvers",
     "notary_key",
     "revoked",
+    "bots",
     "state_dir",
     "confirm_within",
     "max_age",
@@ -48,6 +49,8 @@ struct File {
     approvers: PathBuf,
     notary_key: PathBuf,
     revoked: Option<PathBuf>,
+    #[serde(default)]
+    bots: Vec<Machine>,
     #[serde(default = "state_dir")]
     state_dir: PathBuf,
     #[serde(default = "confirm_within")]
@@ -69,6 +72,19 @@ struct File {
     busy: Option<PathBuf>,
     #[serde(default)]
     hook: HookMode,
+}
+
+/// A program's public key, as OpenSSH writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Machine(KeyData);
+
+impl<'de> Deserialize<'de> for Machine {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let key = PublicKey::from_openssh(&text);
+        let key = key.map_err(|_| serde::de::Error::custom("not a public key such as `ssh-ed25519 AAAA...`"))?;
+        Ok(Self(key.key_data().clone()))
+    }
 }
 
 fn state_dir() -> PathBuf {
@@ -117,6 +133,8 @@ pub(crate) struct Policy {
     pub(crate) notary: KeyData,
     /// Keys that count for nothing.
     pub(crate) revoked: Vec<KeyData>,
+    /// Keys of programs, the notary's among them: never a person, even when listed.
+    pub(crate) bots: Vec<KeyData>,
     /// Where it remembers.
     pub(crate) state_dir: PathBuf,
     /// How long an application may stay unconfirmed.
@@ -205,6 +223,7 @@ impl Policy {
         Ok(Self {
             runner: file.runner,
             approvers,
+            bots: file.bots.into_iter().map(|Machine(key)| key).chain([notary.clone()]).collect(),
             notary,
             revoked,
             state_dir: file.state_dir,
@@ -349,6 +368,7 @@ mod tests {
             ("required = 0", "warden.toml:4:1", "not from 1 to 100", "1 is"),
             ("protected_required = 0", "warden.toml:4:1", "not from 1 to 100", "2 is"),
             ("protected = [\"glibc-*\"]", "warden.toml:4:1", "not the name of a package", "names alone"),
+            ("bots = [\"ssh-ed25519 AAAA\"]", "warden.toml:4:8", "not a public key", "lists the keys"),
             ("busy = \"bin/busy\"", "warden.toml:4:1", "not an absolute path", "root directory"),
             ("hook = \"on\"", "warden.toml:4:8", "unknown variant", "lists the keys"),
             ("runner = \"x\"", "warden.toml:4:1", "duplicate key", "lists the keys"),

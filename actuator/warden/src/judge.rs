@@ -29,7 +29,7 @@ pub(crate) fn admit(bundle: &str, policy: &Policy, memory: &Memory, token: bool)
     }
     let people = People {
         listed: &policy.approvers,
-        bots: &[],
+        bots: &policy.bots,
         revoked: &policy.revoked,
         require_touch: policy.require_touch,
         now: clock::now(),

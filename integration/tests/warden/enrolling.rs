@@ -6,7 +6,9 @@ use std::process::{Command, Output, Stdio};
 use countersign_actuator::enroll::{Enrollment, Rules};
 use countersign_integration::lab::{Base, Lab, LabConfig, Runner, turn};
 use countersign_manifests_schema::warden::{Stage, WardenAnswer, WardenRequest};
+use countersign_shared::manifest::fleet::RoleKeys;
 use countersign_shared::manifest::policy::Policy;
+use countersign_shared::manifest::ssh_key::PublicKey;
 use countersign_shared::proposal::Sealed;
 use countersign_shared::{canonical_json, warden};
 
@@ -20,7 +22,8 @@ fn enrollment(runner: &Runner, people: &People, key: &Key) -> Enrollment {
     let (approvers, notary, public) = (people.approvers(), people.notary.public(), key.public());
     let mut policy = Policy { protected: ["glibc".to_owned()].into(), ..Policy::default() };
     policy.approval.require_touch = false;
-    let rules = Rules { approvers: &approvers, notary: &notary, policy: &policy };
+    let machines = RoleKeys { actuator_ssh: vec![PublicKey::parse(&public).unwrap()], ..RoleKeys::default() };
+    let rules = Rules { approvers: &approvers, notary: &notary, policy: &policy, machines: &machines };
     Enrollment::new(&runner.name, ACCOUNT, [public.as_str()], &sum, &rules).unwrap()
 }
 

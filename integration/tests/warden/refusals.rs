@@ -123,6 +123,21 @@ fn a_machine_or_a_policy_that_says_no_is_obeyed() {
         runner.write("/etc/countersign/revoked", people.mira.public() + "\n", 0o644).unwrap();
         house.configure(revoked);
         refused(&house, "a revoked key", "not-human", &sealed);
+
+        // A program's key is nobody, though it is among the approvers: alone, and beside a person.
+        let bots = format!("bots = [\"{}\"]", people.mira.public());
+        house.configure(&bots);
+        refused(&house, "a bot's key", "not-human", &sealed);
+        let both = people.approve(&sealed, &[&people.mira, &people.juno]);
+        house.configure(&format!("{bots}\nrequired = 2"));
+        assert_eq!(house.stage(&both).unwrap_err().0, "insufficient-approvals");
+        house.configure(&bots);
+        house.stage(&both).unwrap();
+        runner.sh(&format!("rm -rf {STATE}/staged")).unwrap();
+        let listed = people.approvers() + &format!("notary@example.org {}\n", people.notary.public());
+        runner.write("/etc/countersign/approvers", listed, 0o644).unwrap();
+        let by_notary = people.approve(&sealed, &[&people.notary]);
+        assert_eq!(house.stage(&by_notary).unwrap_err().0, "not-human");
         house.configure("");
 
         // What others than root could have written decides nothing.
