@@ -33,6 +33,10 @@ pub struct WaiverTable {
     /// A drift code; none = every code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
+    /// Exactly what may be there, as reports show it: versions, repositories, modes or paths; for `repo-disabled` the
+    /// repository that is not enabled. None = whatever is there. An empty list = only nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Vec<String>>,
     /// Why.
     pub reason: String,
     /// Who answers for it.

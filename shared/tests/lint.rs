@@ -232,6 +232,11 @@ fn other_files_that_cannot_be_meant_are_errors() {
         ("waivers/x.toml", waiver(&format!("{good}package = \"a\""))),
         ("waivers/x.toml", waiver(&format!("{good}runners = [\"runner-01\"]"))),
         ("waivers/x.toml", waiver(&format!("{good}runners = [\"runner-1\"]\ngroups = [\"none\"]\ncode = \"behnd\""))),
+        (
+            "waivers/x.toml",
+            waiver(&format!("{good}runners = [\"runner-01\"]\ncode = \"behind\"\nseen = \"18.1-1.fc41\"")),
+        ),
+        ("waivers/x.toml", waiver(&format!("{good}runners = [\"runner-01\"]\ncode = \"behind\"\nseen = [18]"))),
         ("waivers/x.toml", waiver(&format!("{good}runners = [\"runner-01\"]\ncode = \"sideways\""))),
         ("waivers/x.toml", waiver("runners = [\"runner-01\"]\npackage = \"a\"\n")),
         (

@@ -107,6 +107,7 @@ fn some_waivers() -> WaiverFile {
         groups: strings(&["builders"]),
         package: Some("glibc.i686".to_owned()),
         code: Some("unwanted".to_owned()),
+        seen: Some(strings(&["2.40-3.fc41"])),
         reason: "because \\ of it".to_owned(),
         owner: "ada@example.org".to_owned(),
         until: "2026-12-31".to_owned(),

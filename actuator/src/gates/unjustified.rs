@@ -44,8 +44,7 @@ fn recompute(
     }
     let is_waived = |item: &&Item| {
         let covers = |waiver: &&&countersign_shared::manifest::waiver::Waiver| {
-            waiver.is_valid_at(facts.world.now)
-                && waiver.covers(item.code, item.package.as_deref(), item.arch.as_deref())
+            waiver.is_valid_at(facts.world.now) && waiver.covers(&item.difference())
         };
         wanted.waivers.iter().any(|waiver| covers(&waiver))
     };

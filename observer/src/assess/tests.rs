@@ -38,6 +38,7 @@ fn waiver(package: Option<&str>, arch: Option<&str>, code: Option<Code>, day: i8
         groups: Vec::new(),
         package: package.map(|name| PackageKey { name: name.to_owned(), arch: arch.map(str::to_owned) }),
         code,
+        seen: None,
         reason: "tenant X".to_owned(),
         owner: format!("owner-{day}"),
         until,
@@ -88,6 +89,38 @@ fn a_waiver_covers_by_package_arch_and_code_and_the_item_stays_listed() {
         let item = &assessment.items[0];
         assert_eq!(item.waived.is_some(), covered, "{story}");
         assert_eq!(item.remediable, before && !covered, "{story}: waived drift is not remediable");
+        assert!(assessment.expired.is_empty(), "{story}");
+    }
+}
+
+#[test]
+fn a_waiver_that_says_what_is_seen_covers_exactly_that() {
+    let of = |code, package: Option<&str>, wanted: Option<&str>, seen: &[&str]| Item {
+        wanted: wanted.map(str::to_owned),
+        seen: seen.iter().map(|text| (*text).to_owned()).collect(),
+        ..item(code, package, package.map(|_| "x86_64"), None)
+    };
+    let llvm = |seen: &[&str]| of(Code::Behind, Some("llvm"), Some(">= 19"), seen);
+    let disabled = |id: &str| of(Code::RepoDisabled, None, Some(id), &[]);
+    let rows: [(&str, Item, &[&str], bool); 12] = [
+        ("that", llvm(&["18-1"]), &["18-1"], true),
+        ("less", llvm(&["17-1"]), &["18-1"], false),
+        ("that and more", llvm(&["17-1", "18-1"]), &["18-1"], false),
+        ("a part of it", llvm(&["18-1"]), &["17-1", "18-1"], false),
+        ("both, in another order", llvm(&["17-1", "18-1"]), &["17-1", "18-1"], true),
+        ("nothing, where something was accepted", of(Code::Missing, Some("a"), Some("*"), &[]), &["18-1"], false),
+        ("nothing", of(Code::Missing, Some("a"), Some("*"), &[]), &[], true),
+        ("something, where nothing was accepted", llvm(&["18-1"]), &[], false),
+        ("a mode", of(Code::Selinux, None, Some("enforcing"), &["permissive"]), &["permissive"], true),
+        ("another mode", of(Code::Selinux, None, Some("enforcing"), &["disabled"]), &["permissive"], false),
+        ("the repository that is not enabled", disabled("updates"), &["updates"], true),
+        ("another one", disabled("fedora"), &["updates"], false),
+    ];
+    for (story, item, seen, covered) in rows {
+        let seen = Some(seen.iter().map(|text| (*text).to_owned()).collect());
+        let waiver = Waiver { seen, ..waiver(None, None, Some(item.code), 20) };
+        let assessment = one(item, &[waiver], None, None);
+        assert_eq!(assessment.items[0].waived.is_some(), covered, "{story}");
         assert!(assessment.expired.is_empty(), "{story}");
     }
 }

@@ -24,8 +24,8 @@ pub(super) struct Standing {
 
 /// Whether an item is waived now, and if not, by what it was.
 pub(super) fn standing(item: &Item, waivers: &[&Waiver], now: i64) -> Standing {
-    let covering =
-        || waivers.iter().filter(|waiver| waiver.covers(item.code, item.package.as_deref(), item.arch.as_deref()));
+    let difference = item.difference();
+    let covering = || waivers.iter().filter(|waiver| waiver.covers(&difference));
     let valid = covering().filter(|waiver| waiver.is_valid_at(now)).max_by_key(|waiver| waiver.last_second);
     match valid {
         Some(waiver) => Standing {

@@ -3,20 +3,21 @@
 //!
 //! Packages that a person, a group or nobody known to dnf brought, and that are on more than half of the runners, are
 //! wanted in any version. Nothing is pinned: a pin is a decision of people. Whatever still differs then is found by the
-//! same judgement as every report, and waived by package and code.
+//! same judgement as every report, and waived exactly as it is: what drifts further shows.
+
+mod rest;
 
 use super::Files;
 use countersign_manifests_schema::manifest::{HostTable, MANIFEST_SCHEMA, ManifestFile, PackageRule, Selinux};
-use countersign_manifests_schema::waiver::{WAIVER_SCHEMA, WaiverFile, WaiverTable};
 use countersign_shared::diagnostic::Diagnostic;
-use countersign_shared::drift::{Code, CompileError, Compiled, Item, drift};
+use countersign_shared::drift::{CompileError, Compiled};
 use countersign_shared::manifest::effective::{Effective, PackageKey, Rule};
 use countersign_shared::manifest::file::Manifest;
-use countersign_shared::manifest::fleet::Runner;
 use countersign_shared::manifest::{Canonical, write};
-use countersign_shared::observation::{Failure, History, Observation, Reason, Section};
+use countersign_shared::observation::{Failure, Observation, Reason, Section};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
+use rest::Rest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::sync::Arc;
@@ -342,71 +343,6 @@ fn is_wanted(reason: Reason) -> bool {
         Reason::User | Reason::Group | Reason::External | Reason::Unknown => true,
         Reason::Dependency | Reason::WeakDependency | Reason::Clean => false,
     }
-}
-
-/// Package and code.
-type About = (Option<String>, &'static str);
-
-/// What still differs, by package and code, with the runners and what was seen on the first.
-#[derive(Debug, Default)]
-struct Rest(BTreeMap<About, (BTreeSet<String>, String)>);
-
-impl Rest {
-    fn add(
-        &mut self,
-        canonical: &Canonical,
-        runner: &Runner,
-        compiled: &Compiled,
-        observation: Observation<'_>,
-        now: i64,
-    ) {
-        // The next observation asks what the packages of this manifest need; until then nothing counts as needed.
-        let mut observation = Observation { needed: Section::Seen(Vec::new()), ..observation };
-        let mut items = drift(compiled, &observation).map(|drift| drift.items).unwrap_or_default();
-        if items.iter().any(|item| item.code == Code::OutOfBand) {
-            // Once an earlier observation vouches for them, such packages are judged as any other.
-            observation.history = Section::Seen(History::default());
-            items.extend(drift(compiled, &observation).map(|drift| drift.items).unwrap_or_default());
-        }
-        let waivers = canonical.waivers_for(runner);
-        for item in items {
-            let (package, arch) = (item.package.as_deref(), item.arch.as_deref());
-            if waivers.iter().any(|waiver| waiver.is_valid_at(now) && waiver.covers(item.code, package, arch)) {
-                continue;
-            }
-            let about = (item.package.clone(), item.code.as_str());
-            let (runners, _) = self.0.entry(about).or_insert_with(|| (BTreeSet::new(), seen(&item)));
-            runners.insert(runner.name.clone());
-        }
-    }
-
-    fn waivers(self, owner: &str, day: &str, until: &str) -> WaiverFile {
-        let waive = self
-            .0
-            .into_iter()
-            .map(|((package, code), (runners, seen))| WaiverTable {
-                runners: runners.into_iter().collect(),
-                groups: Vec::new(),
-                package,
-                code: Some(code.to_owned()),
-                reason: format!("there before the baseline of {day}: {seen}"),
-                owner: owner.to_owned(),
-                until: until.to_owned(),
-            })
-            .collect();
-        WaiverFile { schema: WAIVER_SCHEMA.to_owned(), waive }
-    }
-}
-
-/// What the reader of a waiver sees of an item.
-fn seen(item: &Item) -> String {
-    const LONGEST: usize = 200;
-    let text = match (item.seen.as_slice(), &item.wanted) {
-        ([], Some(wanted)) => format!("nothing where `{wanted}` is wanted"),
-        ([], None) => "nothing to show".to_owned(),
-        (seen, _) => seen.join(", "),
-    };
-    text.chars().filter(|c| !c.is_control()).take(LONGEST).collect()
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ pub(crate) mod tests;
 pub use compiled::{CompileError, Compiled};
 pub use judge::{drift, drift_since};
 
+use crate::manifest::waiver::Difference;
 use crate::observation::Failure;
 use std::fmt;
 
@@ -171,6 +172,19 @@ pub struct Item {
     pub remediable: bool,
     /// Why nothing can be proposed for it, as far as the observation itself tells (`reboot`, `reasons-unknown`).
     pub blocked: Option<Failure>,
+}
+
+impl Item {
+    /// What a waiver is compared with.
+    pub fn difference(&self) -> Difference<'_> {
+        Difference {
+            code: self.code,
+            package: self.package.as_deref(),
+            arch: self.arch.as_deref(),
+            wanted: self.wanted.as_deref(),
+            seen: &self.seen,
+        }
+    }
 }
 
 /// Who changed something, as dnf's history says.

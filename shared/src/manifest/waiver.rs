@@ -24,6 +24,8 @@ pub struct Waiver {
     pub package: Option<PackageKey>,
     /// The code; `None` = every code.
     pub code: Option<Code>,
+    /// What must be there, sorted; `None` = whatever is there.
+    pub seen: Option<Vec<String>>,
     /// Why.
     pub reason: String,
     /// Who answers for it.
@@ -36,6 +38,31 @@ pub struct Waiver {
     pub place: Place,
 }
 
+/// A difference, as far as a waiver can name it.
+#[derive(Debug, Clone, Copy)]
+pub struct Difference<'a> {
+    /// What kind.
+    pub code: Code,
+    /// Package; `None` for host items.
+    pub package: Option<&'a str>,
+    /// Architecture.
+    pub arch: Option<&'a str>,
+    /// The rule as it is shown.
+    pub wanted: Option<&'a str>,
+    /// What is there.
+    pub seen: &'a [String],
+}
+
+impl<'a> Difference<'a> {
+    /// What `seen` of a waiver is compared with. Nothing is seen of a repository that is not enabled, so it is its name.
+    pub fn accepted(&self) -> Vec<&'a str> {
+        match self.code {
+            Code::RepoDisabled => self.wanted.into_iter().collect(),
+            _ => self.seen.iter().map(String::as_str).collect(),
+        }
+    }
+}
+
 impl Waiver {
     /// Whether it is still valid at this Unix second.
     pub fn is_valid_at(&self, now: i64) -> bool {
@@ -43,11 +70,18 @@ impl Waiver {
     }
 
     /// Whether it is about such an item; who it is for is for [`Waiver::is_for`].
-    pub fn covers(&self, code: Code, package: Option<&str>, arch: Option<&str>) -> bool {
-        let about = |wanted: &PackageKey| {
-            package == Some(wanted.name.as_str()) && wanted.arch.as_deref().is_none_or(|own| arch == Some(own))
+    pub fn covers(&self, item: &Difference<'_>) -> bool {
+        let about = |own: &PackageKey| {
+            item.package == Some(own.name.as_str()) && own.arch.as_deref().is_none_or(|own| item.arch == Some(own))
         };
-        self.code.is_none_or(|own| own == code) && self.package.as_ref().is_none_or(about)
+        let exactly = |own: &Vec<String>| {
+            let there = item.accepted();
+            own.iter().all(|text| there.contains(&text.as_str()))
+                && there.iter().all(|text| own.iter().any(|o| o == text))
+        };
+        self.code.is_none_or(|own| own == item.code)
+            && self.package.as_ref().is_none_or(about)
+            && self.seen.as_ref().is_none_or(exactly)
     }
 
     /// Whether it is for this runner or one of these groups.
@@ -76,6 +110,7 @@ fn read_waiver(table: &mut Scope<'_>, fleet: &Fleet, findings: &mut Findings) ->
     let groups = table.texts("groups", findings).unwrap_or_default();
     let package = table.text("package", findings);
     let code = table.text("code", findings);
+    let seen = table.texts("seen", findings);
     let reason = table.required("reason", findings);
     let owner = table.required("owner", findings);
     let until = read_until(table, findings);
@@ -119,6 +154,7 @@ fn read_waiver(table: &mut Scope<'_>, fleet: &Fleet, findings: &mut Findings) ->
         groups: sorted(groups),
         package,
         code,
+        seen: seen.map(sorted),
         reason: reason?.value.to_owned(),
         owner: owner?.value.to_owned(),
         until,

@@ -220,6 +220,9 @@ pub fn waivers(comment: &str, file: &WaiverFile) -> String {
         page.list_unless_empty("groups", &waiver.groups);
         page.optional("package", waiver.package.as_deref());
         page.optional("code", waiver.code.as_deref());
+        if let Some(seen) = &waiver.seen {
+            page.list("seen", seen);
+        }
         page.pair("reason", waiver.reason.as_str());
         page.pair("owner", waiver.owner.as_str());
         page.pair("until", waiver.until.as_str());

@@ -27,6 +27,9 @@ pub(crate) fn patched(text: Option<&str>, waivers: &[WaiverTable]) -> Result<Str
                 table.insert(key, value(text));
             }
         }
+        if let Some(seen) = &waiver.seen {
+            table.insert("seen", names(seen));
+        }
         for (key, text) in [("reason", &waiver.reason), ("owner", &waiver.owner), ("until", &waiver.until)] {
             table.insert(key, value(text));
         }
@@ -46,6 +49,7 @@ mod tests {
             groups: Vec::new(),
             package: Some("llvm".to_owned()),
             code: Some("ahead".to_owned()),
+            seen: Some(vec!["20.1.2-3.fc41".to_owned()]),
             reason: "until the \"rebuild\"".to_owned(),
             owner: "ada@example.org".to_owned(),
             until: "2027-01-31".to_owned(),
@@ -55,6 +59,7 @@ mod tests {
         let both = patched(Some(&commented), std::slice::from_ref(&one)).unwrap();
         assert!(both.starts_with(&first), "{both}");
         assert!(both.contains("# the end") && both.matches("[[waive]]").count() == 2, "{both}");
+        assert_eq!(both.matches("seen = [\"20.1.2-3.fc41\"]").count(), 2, "{both}");
         assert!(patched(Some("waive = 1\n"), &[one]).is_err());
     }
 }

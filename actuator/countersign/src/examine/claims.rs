@@ -13,7 +13,7 @@ use countersign_shared::manifest::effective::{Disposal, Effective, PackageKey, R
 use countersign_shared::manifest::fleet::Runner;
 use countersign_shared::manifest::policy::Policy;
 use countersign_shared::manifest::version::{Position, VersionSpec};
-use countersign_shared::manifest::waiver::Waiver;
+use countersign_shared::manifest::waiver::{Difference, Waiver};
 use countersign_shared::nevra::Nevra;
 use std::collections::BTreeSet;
 
@@ -49,10 +49,15 @@ pub(crate) fn recompute(spec: &Spec, proposal: &Proposal) -> (Recomputed, Option
 
 /// Until when an item is waived.
 pub(crate) fn waiver_for(canonical: &Canonical, runner: &Runner, item: &ClaimedItem, now: i64) -> Option<String> {
-    let code = Code::parse(&item.code)?;
+    let difference = Difference {
+        code: Code::parse(&item.code)?,
+        package: Some(&item.package),
+        arch: item.arch.as_deref(),
+        wanted: item.wanted.as_deref(),
+        seen: &item.seen,
+    };
     let waivers = canonical.waivers_for(runner);
-    let covers =
-        |waiver: &&&Waiver| waiver.is_valid_at(now) && waiver.covers(code, Some(&item.package), item.arch.as_deref());
+    let covers = |waiver: &&&Waiver| waiver.is_valid_at(now) && waiver.covers(&difference);
     waivers.iter().find(covers).map(|waiver| waiver.until.to_string())
 }
 

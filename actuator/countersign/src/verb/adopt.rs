@@ -215,6 +215,7 @@ fn waive(
                 None => item.package.clone(),
             }),
             code: Some(item.code.clone()),
+            seen: Some(item.seen.clone()),
             reason: reason.to_owned(),
             owner: owner.clone(),
             until: until.to_owned(),

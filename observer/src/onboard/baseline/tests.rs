@@ -1,4 +1,5 @@
 use super::*;
+use countersign_shared::drift::drift;
 use countersign_shared::observation::Privileges;
 use std::convert::Infallible;
 use std::fmt::Write as _;
@@ -102,18 +103,26 @@ fn make(files: &BTreeMap<String, Vec<u8>>) -> Result<Baseline, BaselineError> {
 
 /// What the next report would count: items without a valid waiver, as `runner package code`.
 fn unwaived(files: &BTreeMap<String, Vec<u8>>, needed: &[&str], now: i64) -> Vec<String> {
+    unwaived_of(&answers(), files, needed, now)
+}
+
+fn unwaived_of(
+    answers: &BTreeMap<&'static str, String>,
+    files: &BTreeMap<String, Vec<u8>>,
+    needed: &[&str],
+    now: i64,
+) -> Vec<String> {
     let canonical = Canonical::load(files).unwrap_or_else(|list| panic!("{}", list[0]));
     let mut left = Vec::new();
-    for (name, record) in answers() {
+    for (&name, record) in answers {
         let runner = canonical.fleet.runner(name).unwrap();
-        let mut observation = Observation::parse(&record, 1_700_001_000).unwrap();
+        let mut observation = Observation::parse(record, 1_700_001_000).unwrap();
         observation.needed = Section::Seen(needed.to_vec());
         let compiled = Compiled::new(canonical.effective(runner)).unwrap();
         for item in drift(&compiled, &observation).unwrap().items {
-            let (package, arch) = (item.package.as_deref(), item.arch.as_deref());
             let waivers = canonical.waivers_for(runner);
-            if !waivers.iter().any(|waiver| waiver.is_valid_at(now) && waiver.covers(item.code, package, arch)) {
-                left.push(format!("{name} {} {}", package.unwrap_or("-"), item.code));
+            if !waivers.iter().any(|waiver| waiver.is_valid_at(now) && waiver.covers(&item.difference())) {
+                left.push(format!("{name} {} {}", item.package.as_deref().unwrap_or("-"), item.code));
             }
         }
     }
@@ -149,6 +158,47 @@ fn the_first_report_after_a_baseline_is_empty_and_later_drift_shows() {
     texts.push(format!("{:?} {:?} {} {}", made.runners, made.not_observed, made.packages, made.waivers));
     insta::assert_snapshot!(texts.join("\n"));
 }
+
+#[test]
+fn what_drifts_further_is_not_covered_by_the_waivers_of_a_baseline() {
+    let mut before = canonical(&[("manifests/base.toml", BASE)]);
+    let fleet = String::from_utf8(before["fleet.toml"].clone()).unwrap();
+    before.insert("fleet.toml".to_owned(), fleet.replace("manifests = []", "manifests = [\"base\"]").into_bytes());
+    let of = |llvm, more: &[(&'static str, &'static str, &'static str, &'static str)], repos: &[&str], mode| {
+        let mut all = vec![("bash", "5.2-1.fc41", "x86_64", "u"), ("llvm", llvm, "x86_64", "u")];
+        all.extend_from_slice(more);
+        record(&all, repos, mode, "")
+    };
+    let usual = || of("19.1-1.fc41", &[], &["fedora", "updates", "extras"], "enforcing");
+    let tool = ("tool", "2.40-1.fc41", "x86_64", "u");
+    // The third runner has an old llvm, a tool of its own, one repository more and one less.
+    let third = |llvm, more: &[_], repos: &[&str]| of(llvm, &[&[tool], more].concat(), repos, "permissive");
+    let repos = ["fedora", "updates", "rawhide"];
+    let old = "18.1-1.fc41";
+    let day_one = BTreeMap::from([("r1", usual()), ("r2", usual()), ("r3", third(old, &[], &repos))]);
+    let request = Request { canonical: &before, group: "builders", now: NOW, waive_days: 30 };
+    let seen = |runner: &str| Ok::<_, Infallible>(day_one.get(runner).map(|record| (record.clone(), 1_700_001_000)));
+    let made = baseline(&request, seen).unwrap();
+    assert_eq!(made.waivers, 5, "{:?}", made.files);
+    let after = over(&before, &made.files);
+
+    let rows: [(&str, String, &[&str]); 8] = [
+        ("as it was", third(old, &[], &repos), &[]),
+        ("further back", third("17.0-1.fc41", &[], &repos), &["r3 llvm behind"]),
+        ("another repository more", third(old, &[], &["copr", "fedora", "updates", "rawhide"]), &["r3 - repo-enabled"]),
+        ("another repository less", third(old, &[], &["fedora", "rawhide"]), &["r3 - repo-disabled"]),
+        ("another version", third(old, &[("tool", "2.41-1.fc41", "x86_64", "u")], &repos), &["r3 tool duplicate"]),
+        ("another architecture", third(old, &[("tool", "2.40-1.fc41", "i686", "u")], &repos), &["r3 tool unlisted"]),
+        ("another tool", third(old, &[("nmap", "7-1.fc41", "x86_64", "u")], &repos), &["r3 nmap unlisted"]),
+        ("less than was accepted", usual(), &[]),
+    ];
+    for (what, record, shown) in rows {
+        assert_eq!(unwaived_of(&BTreeMap::from([("r3", record)]), &after, &[], NOW), shown, "{what}");
+    }
+}
+
+/// Rules of people: the third runner is behind them.
+const BASE: &str = "schema = \"countersign/manifest/1\"\n[packages]\nllvm = \">= 19\"\n";
 
 #[test]
 fn what_people_wrote_is_kept() {
