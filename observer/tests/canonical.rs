@@ -100,8 +100,11 @@ fn a_preview_loads_a_branch_a_tag_a_reference_or_a_commit_and_leaves_the_tip_alo
         assert_eq!((loaded.commit, loaded.canonical.fleet.runners.len()), (topic, 2), "{name}");
     }
     assert_eq!(load_fetched(&source).unwrap().commit, tip);
-    for (name, code) in [("nothing", "no-branch"), ("-x", "usage"), (&topic.to_string()[..12], "no-branch")] {
-        assert_eq!(preview(&source, name).unwrap_err().code(), code, "{name}");
+    assert_eq!(preview(&source, "-x").unwrap_err().code(), "usage");
+    for name in ["nothing", "HEAD", "refs/pull/8/head", &topic.to_string()[..12], &"0123456789".repeat(4)] {
+        let error = preview(&source, name).unwrap_err();
+        assert_eq!((error.code(), error.outcome()), ("no-branch", Outcome::Invalid), "{name}");
+        assert!(error.to_string().contains(name) && error.hint().unwrap().contains("full id"), "{name}: {error}");
     }
     place.commit("broken", BAD);
     assert_eq!(preview(&source, "broken").unwrap_err().outcome(), Outcome::Invalid);

@@ -10,6 +10,14 @@ pub enum CanonicalError {
     /// It could not be fetched or read.
     #[error("cannot read canonical")]
     Git(#[from] GitError),
+    /// A name that somebody typed stands for nothing there.
+    #[error("canonical has no branch, tag or commit {name:?}")]
+    NoSuchName {
+        /// As it was typed.
+        name: String,
+        /// What git said.
+        source: GitError,
+    },
     /// People wrote something into it that cannot be used.
     #[error("canonical at {commit} has {} errors", diagnostics.iter().filter(|d| is_error(d)).count())]
     Lint {
@@ -28,7 +36,7 @@ impl CanonicalError {
     /// Stable, lower-case with dashes.
     pub fn code(&self) -> &'static str {
         match self {
-            CanonicalError::Git(error) => error.code(),
+            CanonicalError::Git(error) | CanonicalError::NoSuchName { source: error, .. } => error.code(),
             CanonicalError::Lint { .. } => "lint",
         }
     }
@@ -42,7 +50,7 @@ impl CanonicalError {
                 Outcome::Invalid
             }
             CanonicalError::Git(_) => Outcome::Failed,
-            CanonicalError::Lint { .. } => Outcome::Invalid,
+            CanonicalError::NoSuchName { .. } | CanonicalError::Lint { .. } => Outcome::Invalid,
         }
     }
 
@@ -50,6 +58,9 @@ impl CanonicalError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             CanonicalError::Git(error) => error.hint(),
+            CanonicalError::NoSuchName { .. } => Some(
+                "write a branch, a tag, a reference such as refs/pull/7/head, or the full id of a commit that one of them reaches",
+            ),
             CanonicalError::Lint { .. } => Some("run `countersign-observer lint DIRECTORY` before pushing"),
         }
     }
@@ -57,7 +68,7 @@ impl CanonicalError {
     /// `file:line:column` of the first error.
     pub fn at(&self) -> Option<String> {
         match self {
-            CanonicalError::Git(_) => None,
+            CanonicalError::Git(_) | CanonicalError::NoSuchName { .. } => None,
             CanonicalError::Lint { diagnostics, .. } => {
                 diagnostics.iter().find(|d| is_error(d)).or(diagnostics.first()).map(Diagnostic::at)
             }

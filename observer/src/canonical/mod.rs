@@ -71,13 +71,14 @@ pub fn load_fetched(source: &Source) -> Result<LoadedCanonical, CanonicalError> 
 /// Fetches and loads another branch, tag, full reference name or full commit id. Changes nothing that a run looks at.
 pub fn preview(source: &Source, reference: &str) -> Result<LoadedCanonical, CanonicalError> {
     let mirror = Mirror::open_or_create(&source.mirror)?;
-    let commit = match CommitId::parse(reference) {
-        Ok(id) => {
-            mirror.fetch_commit(&source.remote, id)?;
-            id
-        }
-        Err(_) => fetch_named(&mirror, &source.remote, reference)?,
+    let fetched = match CommitId::parse(reference) {
+        Ok(id) => mirror.fetch_commit(&source.remote, id).map(|()| id),
+        Err(_) => fetch_named(&mirror, &source.remote, reference),
     };
+    let commit = fetched.map_err(|error| match error {
+        source @ GitError::NoReference { .. } => CanonicalError::NoSuchName { name: reference.to_owned(), source },
+        other => other.into(),
+    })?;
     load(&mirror, commit)
 }
 
