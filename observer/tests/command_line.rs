@@ -47,3 +47,29 @@ fn a_wrong_configuration_is_shown_with_its_place_and_a_caret() {
     let (status, document) = stopped(&["--config", nowhere.to_str().unwrap(), "observe", "--json"]);
     assert_eq!((status, document["at"].as_str()), (2, nowhere.to_str()), "{document}");
 }
+
+#[test]
+fn wrong_usage_says_what_is_missing_in_its_document_too() {
+    for (args, message) in [
+        (
+            &["init", "--json"][..],
+            "the following required arguments were not provided: --from-ansible <INVENTORY>, --into <DIR>",
+        ),
+        (&["--json", "--log-format", "x", "observe"], "invalid value 'x' for '--log-format <LOG_FORMAT>' [possible"),
+        (&["--json", "nothing"], "unrecognized subcommand 'nothing'"),
+    ] {
+        let (status, document) = stopped(args);
+        assert_eq!((status, document["code"].as_str()), (2, Some("usage")), "{document}");
+        assert!(document["message"].as_str().unwrap().starts_with(message), "{document}");
+    }
+}
+
+#[test]
+fn each_schema_that_can_be_printed_is_named_where_help_is_asked() {
+    let help = String::from_utf8(run(&["schema", "--help"]).stdout).unwrap();
+    let listed = String::from_utf8(run(&["schema"]).stdout).unwrap();
+    assert!(listed.lines().count() > 10, "{listed}");
+    for name in listed.lines() {
+        assert!(help.split([' ', ',', ';', '\n']).any(|word| word == name), "{name}: {help}");
+    }
+}

@@ -26,9 +26,13 @@ pub fn stopped(outcome: Outcome, failures: &[Failure], json: bool) -> ExitCode {
     outcome.into()
 }
 
-/// Arguments that make no sense, for `--json`: the first line of what the parser of arguments says.
+/// Arguments that make no sense, for `--json`: what the parser of arguments says first, with the lines that belong to it.
 pub fn misused(program: &str, said: &str) -> ExitCode {
-    let first = said.lines().next().unwrap_or_default().trim_start_matches("error: ");
-    let failure = Failure::new("usage", first).hint(format!("{program} --help lists the commands"));
+    let mut lines = said.lines();
+    let first = lines.next().unwrap_or_default().trim_start_matches("error: ");
+    // What is missing, or what is possible, stands in indented lines below.
+    let more: Vec<&str> = lines.take_while(|line| line.starts_with(' ')).map(str::trim).collect();
+    let message = format!("{first} {}", more.join(", "));
+    let failure = Failure::new("usage", message.trim_end()).hint(format!("{program} --help lists the commands"));
     stopped(Outcome::Invalid, &[failure], true)
 }

@@ -1,6 +1,7 @@
 //! The command line.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use countersign_manifests_schema::SCHEMAS;
 use std::path::PathBuf;
 
 /// Reads a fleet of Fedora-family machines over SSH and says how it differs from the manifest in your git.
@@ -132,7 +133,7 @@ pub struct Propose {
 /// Options of `preview`.
 #[derive(Debug, Args)]
 pub struct Preview {
-    /// Branch, tag or commit of canonical
+    /// Branch, tag, full reference or full commit id of canonical
     #[arg(value_name = "REF")]
     pub reference: String,
     /// Show everything instead of the first screen
@@ -172,6 +173,11 @@ pub struct Enroll {
 /// Options of `schema`.
 #[derive(Debug, Args)]
 pub struct Schema {
-    /// `fleet`, `manifest`, `lock`, `policy`, `waiver`, `drift-report`, `proposal`, `error`; without it the names are listed
+    #[arg(help = schema_names())]
     pub name: Option<String>,
+}
+
+fn schema_names() -> String {
+    let names: Vec<&str> = SCHEMAS.iter().map(|(name, _)| *name).collect();
+    format!("One of {}; without it the names are listed", names.join(", "))
 }
