@@ -14,6 +14,9 @@ pub struct PlanDocument {
     pub schema: String,
     /// Sorted by runner, then id.
     pub proposals: Vec<PlannedProposal>,
+    /// Halts that are set, or of which nobody knows whether they are; empty when there is none.
+    #[serde(default)]
+    pub halted: Vec<HaltedAt>,
     /// What is accepted although it should not be; shouted in every answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trust: Vec<Notice>,
@@ -24,6 +27,16 @@ pub struct PlanDocument {
 
 fn is_zero(number: &usize) -> bool {
     *number == 0
+}
+
+/// A halt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HaltedAt {
+    /// The place where it is set.
+    #[serde(rename = "where")]
+    pub place: String,
+    /// Why, or why that is not known.
+    pub reason: String,
 }
 
 /// One proposal.

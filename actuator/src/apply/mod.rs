@@ -49,7 +49,7 @@ use crate::stop::{Done, Stop};
 use book::Book;
 use brake::{Brake, Signals};
 use case::Case;
-use countersign_manifests_schema::plan::{PLAN_SCHEMA, PlanDocument, PlannedProposal};
+use countersign_manifests_schema::plan::{HaltedAt, PLAN_SCHEMA, PlanDocument, PlannedProposal};
 use countersign_shared::exit::Outcome;
 use countersign_shared::observation::Failure;
 use countersign_shared::ssh::{Identity, IdentityError, ssh_key};
@@ -99,8 +99,8 @@ pub fn apply(config: &Config, ids: &[String], screen: Screen, progress: Progress
             breaker,
             notices,
         };
-        let (rows, left_out) = everything(&run, ids, &gathered).await?;
-        Ok::<_, Stop>((rows, left_out, run.notices.into_inner()))
+        let whole = everything(&run, ids, &gathered).await?;
+        Ok::<_, Stop>((whole, run.notices.into_inner()))
     };
     let done = runtime.block_on(async {
         tokio::select! {
@@ -111,36 +111,37 @@ pub fn apply(config: &Config, ids: &[String], screen: Screen, progress: Progress
     let Some(done) = done else { return Err(Stop::invalid("bug", "the run ended before its work")) };
     // Also when the run has failed: what is recorded is recorded.
     let not_kept = keep::keep(config);
-    let (mut rows, left_out, more) = done?;
+    let (Whole { mut rows, left_out, halted }, more) = done?;
     notices.extend(not_kept);
     notices.extend(more);
     notices.dedup();
     rows.sort_by(|a, b| (&a.runner, &a.id).cmp(&(&b.runner, &b.id)));
-    let outcome = rows.iter().map(recover::outcome).collect();
-    let document = PlanDocument { schema: PLAN_SCHEMA.to_owned(), proposals: rows, trust: notices, left_out };
+    let outcome = rows.iter().map(recover::outcome).collect::<Outcome>().max(flow::halt_outcome(&halted));
+    let document = PlanDocument { schema: PLAN_SCHEMA.to_owned(), halted, proposals: rows, trust: notices, left_out };
     Ok(Done { outcome, text: flow::shown(&document, screen), json: flow::json(&document)? })
 }
 
+/// What came of a run.
+struct Whole {
+    rows: Vec<PlannedProposal>,
+    left_out: usize,
+    /// By what was gathered last.
+    halted: Vec<HaltedAt>,
+}
+
 /// What was begun first, then what is ready.
-async fn everything(
-    run: &Run<'_, '_>,
-    ids: &[String],
-    gathered: &Gathered,
-) -> Result<(Vec<PlannedProposal>, usize), Stop> {
+async fn everything(run: &Run<'_, '_>, ids: &[String], gathered: &Gathered) -> Result<Whole, Stop> {
     let open: Vec<Start> = run.book.borrow().standing().under_way().into_iter().cloned().collect();
     let mut rows = Vec::new();
     for start in &open {
         rows.push(run.recover(gathered, start).await?);
     }
     run.book.borrow().tell_again().map_err(|why| Stop::new(Outcome::Failed, Said::new("notary", why)))?;
-    if open.is_empty() {
-        let left_out = in_waves(run, ids, gathered, &mut rows).await?;
-        return Ok((rows, left_out));
-    }
     // What came of it may be what others are judged by.
-    let again = self::gathered(run.config, ids, run.book)?;
-    let left_out = in_waves(run, ids, &again, &mut rows).await?;
-    Ok((rows, left_out))
+    let again = if open.is_empty() { None } else { Some(self::gathered(run.config, ids, run.book)?) };
+    let last = again.as_ref().unwrap_or(gathered);
+    let left_out = in_waves(run, ids, last, &mut rows).await?;
+    Ok(Whole { rows, left_out, halted: flow::halted(&last.world.halts) })
 }
 
 async fn in_waves(

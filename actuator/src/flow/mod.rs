@@ -15,5 +15,5 @@ pub use plan::plan;
 pub use review::review;
 pub use status::status;
 
-pub(crate) use plan::{is_settled, planned};
+pub(crate) use plan::{halt_outcome, halted, is_settled, planned};
 pub(crate) use show::{json, plan as shown};

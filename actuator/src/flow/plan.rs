@@ -6,9 +6,10 @@ use crate::config::Config;
 use crate::facts::{Candidate, Facts, Reach, TokenFact, Wanted};
 use crate::gates::{self, Judgement, Verdict};
 use crate::gather::{self, From, Gathered};
+use crate::halt::Halt;
 use crate::stop::{Done, Stop};
 use countersign_manifests_schema::plan::{
-    GateRow, GateVerdict, PLAN_SCHEMA, PlanDocument, PlanVerdict, PlannedProposal,
+    GateRow, GateVerdict, HaltedAt, PLAN_SCHEMA, PlanDocument, PlanVerdict, PlannedProposal,
 };
 use countersign_shared::drift::Compiled;
 use countersign_shared::exit::Outcome;
@@ -28,9 +29,11 @@ pub fn plan(config: &Config, ids: &[String], screen: Screen) -> Result<Done, Sto
     notices.extend(bounds::settle(bounds::of_credentials(config, &gathered)?, &config.trust)?);
     notices.extend(gathered.trust.iter().cloned());
     let judged = judge_all(&gathered)?;
-    let outcome = outcome(&judged, !ids.is_empty());
+    let halted = halted(&gathered.world.halts);
+    let outcome = outcome(&judged, !ids.is_empty()).max(halt_outcome(&halted));
     let document = PlanDocument {
         schema: PLAN_SCHEMA.to_owned(),
+        halted,
         proposals: judged.iter().map(|(candidate, judgement)| planned(candidate, judgement)).collect(),
         trust: notices,
         left_out: gathered.left_out,
@@ -68,6 +71,25 @@ fn outcome(judged: &[(&Candidate, Judgement)], asked: bool) -> Outcome {
         Some(_) => Outcome::Refused,
     };
     judged.iter().map(one).collect()
+}
+
+/// The halts that stop, in the order in which they are asked for.
+pub(crate) fn halted(halts: &[(String, Halt)]) -> Vec<HaltedAt> {
+    let stops = |(place, halt): &(String, Halt)| {
+        let reason = match halt {
+            Halt::Clear => return None,
+            Halt::Set(reason) if reason.is_empty() => "a halt without a reason".to_owned(),
+            Halt::Set(reason) => reason.clone(),
+            Halt::Unreadable(error) => format!("whether a halt is set is not known: {error}"),
+        };
+        Some(HaltedAt { place: place.clone(), reason })
+    };
+    halts.iter().filter_map(stops).collect()
+}
+
+/// A halt is told also where there is nothing that it stops.
+pub(crate) fn halt_outcome(halted: &[HaltedAt]) -> Outcome {
+    if halted.is_empty() { Outcome::Clean } else { Outcome::Halted }
 }
 
 /// Whether it can never be applied any more, whatever else is refused now.

@@ -2,7 +2,7 @@
 
 use crate::stop::Stop;
 use countersign_manifests_schema::plan::{
-    ApplyResult, GateRow, GateVerdict, PlanDocument, PlanVerdict, PlannedProposal,
+    ApplyResult, GateRow, GateVerdict, HaltedAt, PlanDocument, PlanVerdict, PlannedProposal,
 };
 use countersign_shared::exit::Outcome;
 use countersign_shared::terminal::{Cell, Column, Role, Screen, Table, visible, wrap};
@@ -19,8 +19,25 @@ pub(crate) fn json(document: &impl Serialize) -> Result<String, Stop> {
     Ok(text + "\n")
 }
 
-/// The list, what is refused and why; every gate when it is about one proposal.
+/// Halts, then the list.
 pub(crate) fn plan(document: &PlanDocument, screen: Screen) -> String {
+    halts(&document.halted, screen) + &list(document, screen)
+}
+
+/// One line for each halt, or more.
+pub(super) fn halts(halted: &[HaltedAt], screen: Screen) -> String {
+    let mut text = String::new();
+    for HaltedAt { place, reason } in halted {
+        for line in wrap(&visible(&format!("HALTED {place}: {reason}")), screen.width) {
+            text += &screen.palette.paint(Role::Bad, &line);
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// The list, what is refused and why; every gate when it is about one proposal.
+pub(super) fn list(document: &PlanDocument, screen: Screen) -> String {
     let mut lines: Vec<String> = Vec::new();
     for notice in &document.trust {
         let text = format!("TRUSTED WITHOUT PROOF  {}: {}", notice.code, notice.message);

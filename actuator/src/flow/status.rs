@@ -4,10 +4,8 @@ use super::{plan, show};
 use crate::apply::result_of;
 use crate::config::Config;
 use crate::gather::{self, From, Gathered};
-use crate::halt::Halt;
 use crate::stop::{Done, Stop};
 use countersign_manifests_schema::plan::{PLAN_SCHEMA, PlanDocument, PlannedProposal};
-use countersign_shared::exit;
 use countersign_shared::terminal::{Screen, visible};
 use jiff::Timestamp;
 
@@ -23,15 +21,6 @@ pub fn status(config: &Config, screen: Screen) -> Result<Done, Stop> {
         head.push_str(&visible(&text));
         head.push('\n');
     };
-    let mut halted = false;
-    for (place, halt) in &world.halts {
-        match halt {
-            Halt::Clear => {}
-            Halt::Set(reason) => line(format!("HALTED  {place}: {reason}")),
-            Halt::Unreadable(error) => line(format!("HALTED  {place}: not known: {error}")),
-        }
-        halted |= !halt.lets_pass();
-    }
     match &world.leases {
         Ok(duties) if duties.is_empty() => line("nobody is on duty".to_owned()),
         Ok(duties) => duties.iter().for_each(|duty| {
@@ -60,6 +49,7 @@ pub fn status(config: &Config, screen: Screen) -> Result<Done, Stop> {
     }
     let document = PlanDocument {
         schema: PLAN_SCHEMA.to_owned(),
+        halted: plan::halted(&world.halts),
         proposals: judged
             .iter()
             .map(|(candidate, judgement)| ended(plan::planned(candidate, judgement), &gathered))
@@ -67,8 +57,9 @@ pub fn status(config: &Config, screen: Screen) -> Result<Done, Stop> {
         trust: gathered.trust.clone(),
         left_out: gathered.left_out,
     };
-    let outcome = if halted { exit::Outcome::Halted } else { exit::Outcome::Clean };
-    Ok(Done { outcome, text: head + &show::plan(&document, screen), json: show::json(&document)? })
+    let outcome = plan::halt_outcome(&document.halted);
+    let text = show::halts(&document.halted, screen) + &head + &show::list(&document, screen);
+    Ok(Done { outcome, text, json: show::json(&document)? })
 }
 
 /// With what became of it, by the ledger.

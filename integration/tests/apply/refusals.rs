@@ -68,6 +68,27 @@ fn a_halt_stops_before_anything_is_begun() {
     assert_eq!(scene.apply().status, Some(0));
 }
 
+#[test]
+fn a_halt_is_told_where_nothing_is_ready() {
+    let scene = Scene::unapproved(&["runner-06"]);
+    let commands = [&["plan"][..], &["status"], &["apply", "--all"]];
+    for command in commands {
+        let ran = scene.run(&[command, &["--json"]].concat(), &[]);
+        assert_eq!((ran.status, ran.said.unwrap().halted), (Some(0), Vec::new()), "{command:?}: {}", ran.text);
+    }
+    assert_eq!(scene.run(&["halt", "llvm looks wrong"], &[]).status, Some(0));
+    for command in commands {
+        let ran = scene.run(&[command, &["--json"]].concat(), &[]);
+        let halted = ran.said.unwrap().halted;
+        let places: Vec<&str> = halted.iter().map(|halt| halt.place.rsplit('/').next().unwrap()).collect();
+        assert_eq!((ran.status, places), (Some(21), vec!["HALT", "the notary"]), "{command:?}: {}", ran.text);
+        assert!(halted.iter().all(|halt| halt.reason.starts_with("llvm looks wrong")), "{}", ran.text);
+        let ran = scene.run(command, &[]);
+        assert_eq!(ran.status, Some(21));
+        assert!(ran.text.starts_with("HALTED ") && ran.text.contains("the notary: llvm looks wrong"), "{}", ran.text);
+    }
+}
+
 /// Staged, and the start is written: the last moment before it is asked again whether anybody objects.
 #[test]
 fn a_halt_between_staging_and_permission_stops_it_by_each_way_of_setting_one() {
