@@ -63,7 +63,7 @@ pub struct Ssh {
     pub key: Option<PathBuf>,
     /// Use the agent at `SSH_AUTH_SOCK` instead.
     pub agent: bool,
-    /// User certificate beside the key.
+    /// User certificate for the key, in a file or in the agent.
     pub certificate: Option<PathBuf>,
     /// Host keys for runners that have none in `fleet.toml`.
     pub known_hosts: Option<PathBuf>,
@@ -239,11 +239,6 @@ impl Config {
         let digests = [&warden.binary, &warden.approvers, &warden.policy, &warden.notary_key];
         [
             (self.ssh.key.is_some() == self.ssh.agent, "[ssh]", "[ssh] needs either `key = \"…\"` or `agent = true`"),
-            (
-                self.ssh.certificate.is_some() && self.ssh.key.is_none(),
-                "[ssh]",
-                "[ssh] certificate needs a key beside it",
-            ),
             (
                 [&self.canonical.url, &self.proposed.url].map(Some).contains(&self.ledger.mirror.as_ref()),
                 "[ledger]",

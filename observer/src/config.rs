@@ -91,7 +91,7 @@ pub struct Ssh {
     pub key: Option<PathBuf>,
     /// Use the agent at `SSH_AUTH_SOCK` instead.
     pub agent: bool,
-    /// User certificate beside the key.
+    /// User certificate for the key, in a file or in the agent.
     pub certificate: Option<PathBuf>,
     /// Host keys for runners that have none in `fleet.toml`.
     pub known_hosts: Option<PathBuf>,
@@ -259,11 +259,6 @@ impl Config {
         let ssh = &self.ssh;
         [
             (ssh.key.is_some() == ssh.agent, &["ssh"][..], "[ssh] needs either `key = \"…\"` or `agent = true`"),
-            (
-                ssh.certificate.is_some() && ssh.key.is_none(),
-                &["ssh", "certificate"],
-                "[ssh] certificate needs a key beside it",
-            ),
             (!(1..=4096).contains(&ssh.parallel), &["ssh", "parallel"], "[ssh] parallel must be from 1 to 4096"),
             (!(1..=1024).contains(&ssh.per_server), &["ssh", "per_server"], "[ssh] per_server must be from 1 to 1024"),
             (

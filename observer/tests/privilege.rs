@@ -190,3 +190,79 @@ fn a_local_repository_of_somebody_else_is_looked_at_from_top_to_bottom() {
     fs::create_dir(&empty).unwrap();
     assert!(look_as_nobody(&program, &empty).contains("no git repository"));
 }
+
+/// A real ssh-agent with one key, ended with the test.
+struct Agent(std::process::Child);
+
+impl Agent {
+    fn start(socket: &Path, key: &Path) -> Self {
+        let mut command = Command::new("ssh-agent");
+        command.arg("-D").arg("-a").arg(socket).stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // It says where it listens once it does.
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
+        assert!(Command::new("ssh-add").arg("-q").arg(key).env("SSH_AUTH_SOCK", socket).status().unwrap().success());
+        Self(child)
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_key_in_an_agent_logs_in_with_the_certificate_that_the_configuration_names() {
+    let place = tempfile::tempdir().unwrap();
+    let base = place.path();
+    let sshd = Sshd::start(&base.join("sshd"));
+    let [authority, key] = ["authority", "certified"].map(|name| {
+        let path = base.join(name);
+        let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&path).status();
+        assert!(made.unwrap().success());
+        path
+    });
+    let config = sshd.directory.join("sshd_config");
+    let trusted = format!("{}TrustedUserCAKeys {}.pub\n", fs::read_to_string(&config).unwrap(), authority.display());
+    fs::write(&config, trusted).unwrap();
+    // Only who comes with the certificate leaves this mark.
+    let mark = base.join("mark");
+    let forced = format!("force-command=touch {}", mark.display());
+    let mut sign = Command::new("ssh-keygen");
+    sign.arg("-q").arg("-s").arg(&authority).args(["-I", "observer", "-n", &sshd.user, "-O", &forced]);
+    assert!(sign.arg(key.with_extension("pub")).status().unwrap().success());
+    let read = |name: &str| fs::read_to_string(base.join(name)).unwrap().trim().to_owned();
+    let fleet = format!(
+        "schema = \"countersign/fleet/1\"\n[keys]\nobserver_ssh = [\"{}\"]\n[runners.runner-01]\naddress = \"127.0.0.1\"\n\
+         port = {}\nuser = \"{}\"\nhost_keys = [\"{}\"]\n",
+        read("certified.pub"),
+        sshd.port,
+        sshd.user,
+        read("sshd/host.pub"),
+    );
+    repository(&base.join("a.git"), &[("fleet.toml", &fleet)]);
+    fs::write(base.join("approvers"), "").unwrap();
+    let socket = base.join("agent");
+    let _agent = Agent::start(&socket, &key);
+    let observe = |certificate: &str| {
+        let text = format!(
+            "state_dir = \"state\"\n[canonical]\nurl = \"a.git\"\n[ssh]\nagent = true\n{certificate}\n[trust]\n\
+             approvers = \"approvers\"\naccept = [\"canonical-unsigned\", \"canonical-writable\"]\n"
+        );
+        fs::write(base.join("observer.toml"), text).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign-observer"));
+        command.arg("--config").arg(base.join("observer.toml")).args(["observe", "--json"]);
+        let output = command.env("SSH_AUTH_SOCK", &socket).output().unwrap();
+        let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let code = document["runners"][0]["error"]["code"].as_str();
+        code.unwrap_or_else(|| panic!("{document}")).to_owned()
+    };
+    assert_eq!(observe(""), "auth");
+    assert!(!mark.exists());
+    // What the forced command answers is no observation; that it ran is the proof.
+    let code = observe("certificate = \"certified-cert.pub\"");
+    assert!(mark.exists() && code != "auth", "{code}");
+}
