@@ -127,9 +127,13 @@ impl Day {
 
     /// A person's act: what is in the work tree becomes canonical.
     fn publish(&self, message: &str) {
+        self.publish_with(&["-m", message]);
+    }
+
+    fn publish_with(&self, message: &[&str]) {
         let work = self.home.path().join("work");
         git(&work, &["add", "-A"]);
-        git(&work, &["commit", "-S", "-q", "-m", message]);
+        git(&work, &[&["commit", "-S", "-q"], message].concat());
         git(&work, &["push", "-q", "../canonical.git", "HEAD:refs/heads/main"]);
     }
 
@@ -143,7 +147,7 @@ impl Day {
     async fn baseline(&self, into: &str) -> Done {
         let (desk, into) = (Desk::open(self.config()).unwrap(), self.home.path().join(into));
         let done = flow::baseline(desk, "builders", &into, 30).await.unwrap_or_else(|stop| panic!("{stop:?}"));
-        copy_over(&into, &self.home.path().join("work"));
+        copy_over(&into.join("canonical"), &self.home.path().join("work"));
         done
     }
 
@@ -155,6 +159,17 @@ impl Day {
     async fn nightly(&self) -> Done {
         self.try_nightly().await.unwrap_or_else(|stop| panic!("{stop:?}"))
     }
+}
+
+/// What the sequence guard found, as `code: message`.
+fn guards(done: &Done) -> Vec<String> {
+    let report: Value = serde_json::from_str(&done.json).unwrap();
+    report["guards"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|guard| format!("{}: {}", guard["code"], guard["message"]))
+        .collect()
 }
 
 /// Items of a report as `runner package code`, without those that are waived.
@@ -228,6 +243,29 @@ async fn four_commands_lead_from_an_inventory_to_an_empty_report() {
     let done =
         flow::lock(Desk::open(day.config()).unwrap(), "runner-01").await.unwrap_or_else(|stop| panic!("{stop:?}"));
     assert_eq!(done.text.matches("\n    \"").count(), machine.packages.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_baseline_adopts_knowingly_is_no_finding_and_what_is_committed_without_its_message_is() {
+    let now = jiff::Timestamp::now().as_second();
+    let story = drifted(now - 3600);
+    for knowingly in [true, false] {
+        let runners = story.iter().map(Chapter::runner).collect();
+        let fleet = FakeFleet::start(runners, observer_public_key()).await.unwrap();
+        let day = Day::begin(&fleet.runners, ALONE).await;
+        assert!(unwaived(&day.nightly().await).len() > 100, "a report is stored before, and nothing is wanted yet");
+        day.baseline("baseline").await;
+        if knowingly {
+            day.publish_with(&["-F", "../baseline/message"]);
+        } else {
+            day.publish("Take what is there as the beginning");
+        }
+        let done = day.nightly().await;
+        assert_eq!(unwaived(&done), [""; 0]);
+        let guards = guards(&done);
+        assert_eq!(guards.is_empty(), knowingly, "{guards:?}");
+        assert!(guards.iter().all(|guard| guard.contains("spec-follows-drift")), "{guards:?}");
+    }
 }
 
 #[test]

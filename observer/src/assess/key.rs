@@ -1,6 +1,7 @@
 //! What makes an item the same item in another run.
 
 use countersign_manifests_schema::report::DriftItem;
+use countersign_shared::drift::adoption::Adopted;
 use serde::{Deserialize, Serialize};
 
 /// Code, package, arch, what is wanted and what is seen: a runner that drifts further has a new item.
@@ -27,6 +28,18 @@ impl Key {
             arch: item.arch.clone(),
             wanted: item.wanted.clone(),
             seen: item.seen.clone(),
+        }
+    }
+
+    /// The item as a commit of canonical may adopt it for a runner.
+    pub fn adopted<'k>(&'k self, runner: &'k str) -> Adopted<'k> {
+        Adopted {
+            runner,
+            code: &self.code,
+            package: self.package.as_deref(),
+            arch: self.arch.as_deref(),
+            wanted: self.wanted.as_deref(),
+            seen: &self.seen,
         }
     }
 

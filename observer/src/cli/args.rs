@@ -44,6 +44,8 @@ pub enum Command {
     /// Write the skeleton of a canonical repository from what you have
     Init(Init),
     /// Write a manifest that fits most of a group, with waivers for the rest
+    ///
+    /// Files for canonical go to DIR/canonical. DIR/message is the message for their commit: in it people adopt the drift of the newest report, one line per runner with a digest of all of it, and so the sequence guard finds nothing to say of it. Each waiver ends, and covers exactly what is there: what drifts further shows.
     Baseline(Baseline),
     /// Ask every runner what is installed, and remember it
     Observe,

@@ -3,8 +3,9 @@
 use super::Done;
 use super::prepare::{Desk, blocking};
 use super::stop::Stop;
+use crate::assess::Key;
 use crate::canonical::{self, CanonicalError};
-use crate::history::{HistoryError, Stored};
+use crate::history::{HistoryError, Run, Stored};
 use crate::onboard::baseline::{self, BaselineError};
 use crate::onboard::{self, Files, WriteError, init};
 use countersign_shared::diagnostic::closest;
@@ -79,9 +80,18 @@ pub async fn baseline(desk: Desk, group: &str, into: &Path, days: u16) -> Result
         BaselineError::NoGroup(_) => Stop::of(Outcome::Invalid, "usage", &error).hint(error.hint()),
         _ => Stop::of(Outcome::Failed, "baseline", &error).hint(error.hint()),
     })?;
-    let written = write_into(into, &made.files)?;
+    let mut adopted = Vec::new();
+    for runner in &made.runners {
+        let earlier = desk.store.previous(&Run { id: i64::MAX, name: String::new(), started: now }, runner)?;
+        let items = earlier.map(|earlier| earlier.items).unwrap_or_default();
+        adopted.push((runner.clone(), items.iter().filter(|item| item.waived.is_none()).map(Key::of).collect()));
+    }
+    // Beside the files, and not among them: it is no part of canonical.
+    let mut files: Files = made.files.iter().map(|(path, text)| (format!("canonical/{path}"), text.clone())).collect();
+    files.insert("message".to_owned(), baseline::message(group, &adopted));
+    let written = write_into(into, &files)?;
 
-    let mut text = wrote(into, &made.files);
+    let mut text = wrote(into, &files);
     let of = made.runners.len() + made.not_observed.len();
     let _ = writeln!(
         text,
@@ -103,13 +113,16 @@ pub async fn baseline(desk: Desk, group: &str, into: &Path, days: u16) -> Result
              the commit: one signs it, others vouch for it with `countersign endorse COMMIT`."
         );
     }
-    text.push_str("\nNext: copy the files over canonical, look at them, commit and push; the next report is empty.\n");
+    text.push_str(
+        "\nNext: copy the files below canonical/ over canonical, look at them, commit them with `git commit -S -F` and\n\
+         the file `message`, and push. The next report is empty.\n",
+    );
     let not_observed: Vec<_> =
         made.not_observed.iter().map(|(runner, why)| json!({"runner": runner, "message": why})).collect();
     let document = json!({
         "schema": "countersign/baseline/1", "directory": into, "files": written, "group": group,
         "packages": made.packages, "waivers": made.waivers, "waive_days": days, "runners": made.runners,
-        "not_observed": not_observed, "root_required": made.root_required,
+        "not_observed": not_observed, "message": into.join("message"), "root_required": made.root_required,
     });
     Ok(Done { outcome: Outcome::Clean, text, json: format!("{document}\n") })
 }

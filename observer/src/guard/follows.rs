@@ -1,14 +1,15 @@
 //! *spec-follows-drift*: a rule changed so that what a runner had drifted to is right now. The incident in one line.
 
-use super::Watched;
+use super::{RuleChange, Watched};
 use crate::assess::Key;
-use countersign_shared::drift::adoption::Adopted;
+use countersign_shared::drift::adoption::digest_of_all;
 use countersign_shared::observation::{Observation, Package};
 
 pub(super) fn find(watched: &Watched<'_>) -> Vec<String> {
     let Some(before) = watched.earlier.first() else {
         return Vec::new();
     };
+    let adopted_whole = adopted_whole(watched);
     before
         .items
         .iter()
@@ -16,17 +17,14 @@ pub(super) fn find(watched: &Watched<'_>) -> Vec<String> {
         .filter(|key| !watched.assessment.items.iter().any(|item| same_subject(key, &Key::of(item))))
         .filter(|key| is_still_so(watched.observation, key))
         .filter_map(|key| {
-            let adoption = Adopted {
-                runner: watched.runner,
-                code: &key.code,
-                package: key.package.as_deref(),
-                arch: key.arch.as_deref(),
-                wanted: key.wanted.as_deref(),
-                seen: &key.seen,
-            }
-            .digest();
+            let adoption = key.adopted(watched.runner).digest();
+            let is_adopted = |change: &RuleChange| {
+                let wholly =
+                    |(digest, items): &(String, &[Key])| change.adoptions.contains(digest) && items.contains(key);
+                change.adoptions.contains(&adoption) || adopted_whole.iter().any(wholly)
+            };
             let changes = || watched.now.rules.iter().filter(|change| change.is_about(key));
-            if changes().any(|change| change.adoptions.contains(&adoption)) {
+            if changes().any(is_adopted) {
                 return None;
             }
             let change = changes().next_back()?;
@@ -39,6 +37,16 @@ pub(super) fn find(watched: &Watched<'_>) -> Vec<String> {
             ))
         })
         .collect()
+}
+
+/// Reports that a commit may have adopted as a whole, by the digest of all that they have: not only the last, as a run
+/// may have come between the looking and the commit.
+fn adopted_whole<'w>(watched: &Watched<'w>) -> Vec<(String, &'w [Key])> {
+    if watched.now.rules.iter().all(|change| change.adoptions.is_empty()) {
+        return Vec::new();
+    }
+    let digest = |items: &[Key]| digest_of_all(items.iter().map(|key| key.adopted(watched.runner)));
+    watched.earlier.iter().map(|footprint| (digest(&footprint.items), &footprint.items[..])).collect()
 }
 
 /// Whether two items are about the same package and arch, or the same host item.

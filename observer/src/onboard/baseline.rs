@@ -5,7 +5,10 @@
 //! wanted in any version. Nothing is pinned: a pin is a decision of people. Whatever still differs then is found by the
 //! same judgement as every report, and waived exactly as it is: what drifts further shows.
 
+mod message;
 mod rest;
+
+pub use message::message;
 
 use super::Files;
 use countersign_manifests_schema::manifest::{HostTable, MANIFEST_SCHEMA, ManifestFile, PackageRule, Selinux};

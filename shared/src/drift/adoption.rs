@@ -44,17 +44,34 @@ impl Adopted<'_> {
             let _ = write!(text, "{comma}\"{key}\":{value}");
         }
         text.push_str("}\n");
-        let mut digest = String::from("sha256:");
-        for byte in Sha256::digest(text) {
-            let _ = write!(digest, "{byte:02x}");
-        }
-        digest
+        digest_of(&text)
     }
 
     /// The line for the commit message.
     pub fn trailer(&self) -> String {
-        format!("{TRAILER} {} {}", self.runner, self.digest())
+        trailer(self.runner, &self.digest())
     }
+}
+
+/// The digest of all items that a report has for a runner, without those that are waived: over a JSON array of their own
+/// digests, sorted, no spaces and one newline. One line adopts them all, and whoever has the report can recompute it.
+pub fn digest_of_all<'a>(items: impl IntoIterator<Item = Adopted<'a>>) -> String {
+    let mut digests: Vec<String> = items.into_iter().map(|item| item.digest()).collect();
+    digests.sort();
+    digest_of(&format!("{}\n", json!(digests)))
+}
+
+/// The line for the commit message: `digest` is that of an item or of all of a runner's.
+pub fn trailer(runner: &str, digest: &str) -> String {
+    format!("{TRAILER} {runner} {digest}")
+}
+
+fn digest_of(text: &str) -> String {
+    let mut digest = String::from("sha256:");
+    for byte in Sha256::digest(text) {
+        let _ = write!(digest, "{byte:02x}");
+    }
+    digest
 }
 
 /// The digests that a commit message adopts for a runner. A line that is not exactly of the form counts for nothing.
@@ -88,6 +105,20 @@ mod tests {
             let _ = write!(expected, "{byte:02x}");
         }
         assert_eq!(adopted("r1", "htop").digest(), expected);
+    }
+
+    #[test]
+    fn the_digest_of_all_is_that_of_the_sorted_digests_and_of_no_item() {
+        let (a, b) = (adopted("r1", "htop"), adopted("r1", "vim"));
+        let all = digest_of_all([a, b]);
+        assert_eq!(all, digest_of_all([b, a]), "the order does not matter");
+        let mut digests = [a.digest(), b.digest()];
+        digests.sort();
+        assert_eq!(all, digest_of(&format!("[\"{}\",\"{}\"]\n", digests[0], digests[1])));
+        for other in [digest_of_all([a]), digest_of_all([a, b, b]), digest_of_all([]), a.digest()] {
+            assert_ne!(all, other);
+        }
+        assert_ne!(digest_of_all([a]), a.digest());
     }
 
     #[test]

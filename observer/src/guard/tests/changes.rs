@@ -76,6 +76,39 @@ fn only_a_trailer_that_recomputes_for_this_runner_and_item_is_an_adoption() {
 }
 
 #[test]
+fn a_report_that_was_adopted_as_a_whole_covers_what_it_had_and_nothing_else() {
+    let (a, b, c) =
+        (key("ahead", Some("a"), &["2-1"]), key("unlisted", Some("b"), &["1-1"]), key("selinux", None, &[]));
+    let adopting = |items: &[Key]| {
+        let digest = digest_of_all(items.iter().map(|key| key.adopted("runner-01")));
+        RuleChange { adoptions: vec![digest], ..change("a", Some("= 1"), Some("= 2")) }
+    };
+    let report = [a.clone(), b.clone()];
+    let rows: [(&str, RuleChange, Vec<Footprint>, bool); 6] = [
+        ("the last report", adopting(&report), vec![footprint(1, &report, &[])], true),
+        (
+            "the one before",
+            adopting(&report),
+            vec![footprint(1, &[a.clone(), c], &[]), footprint(2, &report, &[])],
+            true,
+        ),
+        ("one that never was", adopting(std::slice::from_ref(&a)), vec![footprint(1, &report, &[])], false),
+        (
+            "one that did not have it",
+            adopting(std::slice::from_ref(&b)),
+            vec![footprint(1, &report, &[]), footprint(2, &[b], &[])],
+            false,
+        ),
+        ("nothing", adopting(&[]), vec![footprint(1, &report, &[]), footprint(2, &[], &[])], false),
+        ("no adoption", change("a", Some("= 1"), Some("= 2")), vec![footprint(1, &report, &[])], false),
+    ];
+    for (what, rule, earlier, is_adopted) in rows {
+        let told = story(footprint(0, &[], &[rule]), earlier);
+        assert_eq!(told.codes().is_empty(), is_adopted, "{what}");
+    }
+}
+
+#[test]
 fn drift_that_was_gone_and_is_back_as_it_was_oscillates() {
     let a = || key("ahead", Some("a"), &["2-1"]);
     let other = || key("ahead", Some("a"), &["3-1"]);

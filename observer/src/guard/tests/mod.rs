@@ -7,7 +7,7 @@ use super::*;
 use crate::assess::Key;
 use crate::assess::tests::observation;
 use countersign_manifests_schema::report::{DriftItem, Waived};
-use countersign_shared::drift::adoption::{Adopted, adopted_in};
+use countersign_shared::drift::adoption::{Adopted, adopted_in, digest_of_all};
 use countersign_shared::drift::{Code as DriftCode, Drift, Item};
 use countersign_shared::manifest::effective::{Effective, Lock, PackageKey, Place, Rule, Ruling};
 use countersign_shared::manifest::version::VersionSpec;
