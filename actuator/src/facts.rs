@@ -13,7 +13,7 @@ use countersign_shared::observation::{self, Failure, MAGIC, Nonce, Observation};
 use countersign_shared::proposal::Sealed;
 use std::collections::BTreeSet;
 
-/// Seconds within which an application is confirmed or undone: a run starts only where they fit.
+/// Seconds within which a runner that has not said otherwise confirms an application or undoes it.
 pub const CONFIRM_WITHIN: i64 = 10 * 60;
 
 /// What is known of one proposal.

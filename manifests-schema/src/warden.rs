@@ -86,6 +86,8 @@ pub struct Inspection {
     pub notary_key: String,
     /// Seconds since its creation for which it takes a proposal.
     pub max_age: u64,
+    /// Seconds within which an application is confirmed or undone.
+    pub confirm_within: u64,
     /// What the probe says as root, framed as for the observer.
     pub observation: String,
     /// Why it is halted; null when it is not.

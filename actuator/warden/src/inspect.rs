@@ -23,6 +23,7 @@ pub(crate) fn inspect(listed: &[String], policy: &Policy, store: &Store) -> Resu
         policy: policy.digests.policy.clone(),
         notary_key: policy.digests.notary_key.clone(),
         max_age: policy.max_age.as_secs(),
+        confirm_within: policy.confirm_within.as_secs(),
         observation,
         halted: judge::halted(policy),
         busy: judge::busy(policy, Path::new("/")),

@@ -188,6 +188,7 @@ impl FakeWarden {
                 policy: sha256(POLICY.as_bytes()),
                 notary_key: sha256(self.rules.notary.as_bytes()),
                 max_age: MAX_AGE.as_secs(),
+                confirm_within: CONFIRM_WITHIN.as_secs(),
                 observation: inner.observation(&listed),
                 halted: None,
                 busy: None,

@@ -109,8 +109,11 @@ fn a_machine_or_a_policy_that_says_no_is_obeyed() {
         house.configure("require_touch = true");
         runner.sh("sed -i '/^require_touch = false/d' /etc/countersign/warden.toml").unwrap();
         refused(&house, "a touch is wanted", "not-human", &sealed);
-        house.configure("max_age = \"30m\"");
+        house.configure("max_age = \"30m\"\nconfirm_within = \"2h\"");
         refused(&house, "too old", "expired", &sealed);
+        // The gates judge by what it says of itself.
+        let inspection = house.inspect();
+        assert_eq!((inspection.max_age, inspection.confirm_within), (30 * 60, 2 * 3600));
         runner.write("/etc/countersign/no", "#!/bin/sh\necho a build is running\nexit 1\n", 0o755).unwrap();
         house.configure("busy = \"/etc/countersign/no\"");
         refused(&house, "in use", "runner-busy", &sealed);

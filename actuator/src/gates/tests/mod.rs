@@ -84,6 +84,27 @@ fn what_the_runner_takes_no_more_is_expired() {
 }
 
 #[test]
+fn the_runners_own_limit_must_fit_into_the_window() {
+    // It closes in 900 s.
+    let story = |limit: u64| {
+        let mut story = Story::new().inspection(move |seen| seen.confirm_within = limit);
+        story.policy = "[windows]\nbuilders = [\"Fri 07:00-08:15 UTC\"]\n".to_owned();
+        story
+    };
+    for limit in [600, 900] {
+        story(limit).passes();
+    }
+    for limit in [901, 86_400, u64::MAX] {
+        assert!(story(limit).refused("outside-window").contains("closes in 900 s"));
+    }
+    let mut silent = story(86_400);
+    silent.reach = Some(Failure::new("timeout", "no"));
+    let judgement = silent.judge();
+    let Some(Verdict::Pass(said)) = judgement.of("outside-window") else { panic!("{judgement:#?}") };
+    assert!(said.contains("600 s are enough (the default"), "{said}");
+}
+
+#[test]
 fn a_runner_in_use_or_with_something_unfinished_is_left_alone() {
     let last = |proposal: &str, stage: Stage| Application {
         proposal: proposal.repeat(64),

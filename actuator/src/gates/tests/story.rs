@@ -164,6 +164,7 @@ impl Story {
             policy: "d1".repeat(32),
             notary_key: "e1".repeat(32),
             max_age: 7 * 86_400,
+            confirm_within: 600,
             observation: self.said.answer(),
             halted: None,
             busy: None,
