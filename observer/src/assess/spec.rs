@@ -33,8 +33,8 @@ pub struct Versions {
 
 /// For each item of `items`, the drift under the manifest in force, the commit since which every version has had it.
 ///
-/// `None` when it was drift already as it came to be on the runner, or when the versions do not reach back far enough
-/// to tell. What the runner does not date counts as being so since `undated`, Unix seconds. The observation is judged
+/// `None` when no manifest decides over it, when it was drift already as it came to be on the runner, or when the
+/// versions do not reach back far enough to tell. What the runner does not date counts as being so since `undated`, Unix seconds. The observation is judged
 /// once per version, and no further back than an item is open.
 pub fn changes(
     items: &[Item],
@@ -43,7 +43,7 @@ pub fn changes(
     undated: i64,
 ) -> Vec<Option<SpecChange>> {
     let mut found: Vec<Option<SpecChange>> = vec![None; items.len()];
-    let mut open: Vec<usize> = (0..items.len()).collect();
+    let mut open: Vec<usize> = (0..items.len()).filter(|&index| items[index].code.is_of_manifest()).collect();
     for (age, version) in versions.list.iter().enumerate() {
         if open.is_empty() {
             return found;
@@ -87,4 +87,27 @@ fn has(drift: &Drift, item: &Item) -> bool {
         let same_host_item = item.package.is_some() || (other.seen == item.seen && same_wanted);
         other.package == item.package && same_kind && same_host_item
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assess::tests::{item, manifest, observation};
+
+    #[test]
+    fn canonical_is_not_blamed_for_what_no_manifest_wants() {
+        // All of it came before the runner was in canonical.
+        let change = SpecChange { commit: "c1".to_owned(), at: 200 };
+        let list = vec![Version { change, manifest: Some(manifest(&[("a", "= 1")])) }];
+        let versions = Versions { list, complete: true };
+        for code in Code::ALL {
+            let package = code.is_package_code().then_some("a");
+            let items = [item(code, package, None, Some(50))];
+            let blamed = changes(&items, &observation(100), &versions, 100)[0].is_some();
+            let expected = !matches!(code, Code::Interrupted | Code::StuckLock | Code::OutOfBand);
+            assert_eq!(blamed, expected, "{code}");
+        }
+        let package = [item(Code::OutOfBand, Some("a"), Some("x86_64"), Some(50))];
+        assert_eq!(changes(&package, &observation(100), &versions, 100), [None], "a package behind dnf's back");
+    }
 }

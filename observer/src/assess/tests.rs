@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// 2026-11-20T03:30:00Z.
 const NOW: i64 = 1_795_145_400;
 
-fn item(code: Code, package: Option<&str>, arch: Option<&str>, since: Option<i64>) -> Item {
+pub(crate) fn item(code: Code, package: Option<&str>, arch: Option<&str>, since: Option<i64>) -> Item {
     Item {
         code,
         package: package.map(str::to_owned),
@@ -266,7 +266,7 @@ fn what_was_not_judged_is_said_with_its_codes() {
     assert_eq!(told[1].code, "modules");
 }
 
-fn manifest(rules: &[(&str, &str)]) -> Arc<Compiled> {
+pub(crate) fn manifest(rules: &[(&str, &str)]) -> Arc<Compiled> {
     let mut effective = Effective::default();
     for (name, spec) in rules {
         let key = PackageKey { name: (*name).to_owned(), arch: None };

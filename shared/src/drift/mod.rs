@@ -121,6 +121,11 @@ impl Code {
         )
     }
 
+    /// Whether a manifest wants it otherwise. Nobody wants the others anywhere, so no commit of canonical makes them drift.
+    pub const fn is_of_manifest(self) -> bool {
+        !matches!(self, Code::OutOfBand | Code::Interrupted | Code::StuckLock)
+    }
+
     /// The stable text.
     pub const fn as_str(self) -> &'static str {
         match self {
