@@ -117,6 +117,7 @@ fn prepare(contents: &Contents, policy: &Policy, store: &Store) -> Result<Journa
 fn unmoved(contents: &Contents) -> Result<(), Refused> {
     let record = observe::record().map_err(|failure| Refused::new("state-moved", failure.message))?;
     let seen = observe::whole(&record, clock::now())?;
+    stage::idle(&seen)?;
     let now = set::of(&observe::read(&seen.packages)?.list);
     let moved = set::differences(&contents.former, &now);
     if !moved.is_empty() {

@@ -108,7 +108,7 @@ pub(crate) fn base(seen: &Observation<'_>) -> Result<String, Refused> {
 }
 
 /// Nobody else is installing anything.
-fn idle(seen: &Observation<'_>) -> Result<(), Refused> {
+pub(crate) fn idle(seen: &Observation<'_>) -> Result<(), Refused> {
     match observe::read(&seen.locks)?.first() {
         Some(lock) => Err(Refused::new("dnf-busy", format!("{} is held", lock.path))),
         None => Ok(()),

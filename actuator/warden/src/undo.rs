@@ -12,6 +12,7 @@ use crate::run::Program;
 use crate::set::{self, Instance};
 use crate::settle;
 use crate::snapshot;
+use crate::stage;
 use crate::staged::{CURRENT, Contents, PackageFile};
 use crate::store::{Lock, Store};
 use countersign_manifests_schema::transaction::{Action, SYSTEM_REPO};
@@ -27,11 +28,17 @@ use std::time::Duration;
 const WORKPLACE: &str = "/run/countersign-warden";
 /// Times that the inverse transaction is tried; each starts from what is there then.
 const TRIES: u32 = 3;
-/// Times that the machine is looked at before it counts as unreadable, and the pause between them.
-const LOOKS: u32 = 12;
-const PAUSE: Duration = Duration::from_secs(5);
 
-/// Takes the application under way back. `why` is told to people. An error means that not even that could be written.
+/// Why the former state was not found again.
+enum Trouble {
+    /// The machine cannot be read now: dnf is at work for somebody, or there is no room. That passes.
+    Unread(String),
+    /// It was read after everything was tried, and it differs.
+    Differs(String),
+}
+
+/// Takes the application under way back. `why` is told to people. While the machine cannot be read it stays under way, to
+/// be undone. An error means that not even that could be written.
 pub(crate) fn undo(store: &Store, lock: &Lock, why: &str, mut records: Records) -> Result<Application, Refused> {
     children::end();
     store.release();
@@ -46,15 +53,25 @@ pub(crate) fn undo(store: &Store, lock: &Lock, why: &str, mut records: Records) 
         true => restore(&contents, &journal, store, lock, &mut records).map(Some),
         false => Ok(None),
     };
+    let (stage, detail) = match &outcome {
+        // Still under way: the watch, the timer and whoever comes by try again.
+        Err(Trouble::Unread(what)) => {
+            return settle::write(store, |application| {
+                application.stage = Stage::Started;
+                application.detail = Some(Refused::new("", format!("{why}; it waits to be undone: {what}")).message);
+                application.commands.extend(records);
+            });
+        }
+        Ok(_) => (Stage::Undone, why.to_owned()),
+        Err(Trouble::Differs(left)) => {
+            (Stage::Failed, format!("{why}; and the former state could not be reached: {left}"))
+        }
+    };
     if let Some(program) = &journal.undrain {
         let home = store.path(CURRENT);
         let ran = Program::new(&program.to_string_lossy(), &home).limit(Duration::from_secs(1800)).run();
         records.extend(ran.ok().map(|ran| ran.record));
     }
-    let (stage, detail) = match &outcome {
-        Ok(_) => (Stage::Undone, why.to_owned()),
-        Err(left) => (Stage::Failed, format!("{why}; and the former state could not be reached: {left}")),
-    };
     at(Step::UndoJudged);
     let application = settle::write(store, |application| {
         application.stage = stage;
@@ -78,7 +95,7 @@ fn restore(
     store: &Store,
     lock: &Lock,
     records: &mut Records,
-) -> Result<String, String> {
+) -> Result<String, Trouble> {
     let home = store.path(CURRENT);
     let mut left = String::new();
     for _ in 0..TRIES {
@@ -117,7 +134,7 @@ fn restore(
     }
     match set::differences(&contents.former, &seen) {
         same if same.is_empty() => Ok(contents.before.clone()),
-        differences => Err(format!("{} ({left})", set::sentence(&differences))),
+        differences => Err(Trouble::Differs(format!("{} ({left})", set::sentence(&differences)))),
     }
 }
 
@@ -134,29 +151,15 @@ fn workplace(store: &Store) -> io::Result<PathBuf> {
     }
 }
 
-/// The set as it is now, however long dnf is at work for somebody else.
-fn look() -> Result<Vec<Instance>, String> {
-    let mut last = String::new();
-    for number in 0..LOOKS {
-        if number > 0 {
-            std::thread::sleep(PAUSE);
-        }
-        let record = match observe::record() {
-            Ok(record) => record,
-            Err(failure) => {
-                last = failure.message;
-                continue;
-            }
-        };
-        match observe::whole(&record, clock::now()) {
-            Ok(seen) => match seen.packages.seen() {
-                Some(packages) => return Ok(set::of(&packages.list)),
-                None => last = "no packages".to_owned(),
-            },
-            Err(refused) => last = refused.message,
-        }
-    }
-    Err(format!("the machine cannot be read: {last}"))
+/// The set as it is now.
+fn look() -> Result<Vec<Instance>, Trouble> {
+    let unread = |what: &str| Trouble::Unread(format!("the machine cannot be read: {what}"));
+    let record = observe::record().map_err(|failure| unread(&failure.message))?;
+    let seen = observe::whole(&record, clock::now()).map_err(|refused| unread(&refused.message))?;
+    // dnf4 lets itself be asked while it is at work, and would keep our own waiting.
+    stage::idle(&seen).map_err(|refused| unread(&refused.message))?;
+    let packages = seen.packages.seen().ok_or_else(|| unread("no packages"))?;
+    Ok(set::of(&packages.list))
 }
 
 /// What leads from what is there to what was there, and whether every file for it is signed.

@@ -4,6 +4,7 @@
 use crate::refused::Refused;
 use crate::settle::{Due, due, settle};
 use crate::store::Store;
+use countersign_manifests_schema::warden::Stage;
 use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -37,7 +38,14 @@ pub(crate) fn watch(state_dir: &Path) -> Result<(), Refused> {
         let lock = store.lock_at_last()?;
         match due(&store)? {
             Due::Nothing => return Ok(()),
-            Due::Undo(_) => return settle(&store, &lock).map(drop),
+            Due::Undo(_) => match settle(&store, &lock)? {
+                // The machine cannot be read yet.
+                Some(application) if application.stage == Stage::Started => {
+                    drop(lock);
+                    std::thread::sleep(NAP);
+                }
+                _ => return Ok(()),
+            },
             Due::Waits(seconds) => {
                 drop(lock);
                 std::thread::sleep(Duration::from_secs(seconds).min(NAP));

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use countersign_integration::lab::{Base, Lab, LabConfig, Runner, turn};
+use countersign_integration::lab::{Base, Lab, LabConfig, Runner, plant, turn};
 use countersign_manifests_schema::bundle::Bundle;
 use countersign_manifests_schema::transaction::{Action, Reason};
 use countersign_manifests_schema::warden::{Application, Stage, WardenAnswer, WardenRequest};
@@ -366,6 +366,46 @@ fn an_application_that_nobody_confirms_is_undone_by_itself() {
         assert_eq!(last.detail.as_deref(), Some("it was not confirmed in time"), "{last:?}");
         assert_eq!(before, picture(&house));
         assert_eq!(house.confirm(sealed.id(), true).unwrap().stage, Stage::Undone, "too late");
+    }
+}
+
+#[test]
+fn an_undo_waits_until_the_machine_can_be_read_again() {
+    let Some(_turn) = turn("an_undo_waits_until_the_machine_can_be_read_again") else {
+        return;
+    };
+    let lab = Lab::up(&LabConfig::new([("five", Base::Dnf5), ("four", Base::Dnf4)])).unwrap();
+    let people = People::new();
+    for runner in lab.runners() {
+        let house = House::new(&lab, runner, &people, "confirm_within = \"1h\"");
+        for what in ["a person's dnf is at work", "there is no room under /tmp"] {
+            let sealed = work(&house);
+            let (before, ground) = (picture(&house), Ground::of(&house));
+            assert_eq!(house.carry_out(&sealed).stage, Stage::Unconfirmed);
+            let next = house.propose(house.llvm_back());
+            let held = what.starts_with('a').then(|| plant::hold_dnf(runner).unwrap());
+            if held.is_none() {
+                runner.sh("mount -t tmpfs -o nr_inodes=1 tmpfs /tmp").unwrap();
+            }
+            let told = house.confirm(sealed.id(), false).unwrap();
+            eprintln!("{}: {what}: {:?}: {:?}", runner.name, told.stage, told.detail);
+            assert_eq!(told.stage, Stage::Started, "{told:?}");
+            assert!(told.detail.as_ref().unwrap().contains("it was asked for; it waits to be undone"), "{told:?}");
+            // It is under way for everybody, and can no longer be kept.
+            let busy = house.stage(&people.approve(&next, &[&people.mira])).unwrap_err();
+            assert_eq!(busy.0, "runner-busy", "{busy:?}");
+            assert_eq!(house.confirm(sealed.id(), true).unwrap().stage, Stage::Started);
+            match held {
+                Some(held) => {
+                    assert!(held.release().unwrap().success());
+                    runner.sh(&format!("{} -y remove blocking-pre >/dev/null", runner.dnf())).unwrap();
+                }
+                None => runner.sh("umount /tmp").map(drop).unwrap(),
+            }
+            settle(&house);
+            ground.holds(&house, &sealed, Stage::Undone);
+            assert_eq!(before, picture(&house), "{what}");
+        }
     }
 }
 
