@@ -12,6 +12,7 @@ use crate::memory::Memory;
 use crate::observe;
 use crate::refused::Refused;
 use crate::run::Program;
+use crate::scope::Scope;
 use crate::set;
 use crate::settle;
 use crate::snapshot;
@@ -104,6 +105,7 @@ fn prepare(contents: &Contents, policy: &Policy, store: &Store) -> Result<Journa
         deadline: None,
         begun: false,
         undo: None,
+        beyond: None,
         snapshot: None,
         problems,
         audit: verdict::audit_mark(),
@@ -144,6 +146,7 @@ fn started_application(
     };
     let judged = judged.and_then(|()| {
         at(Step::ApplyJudged);
+        journal.beyond = Some(Scope::default());
         journal.deadline = Some(clock::since_boot().saturating_add(policy.confirm_within.as_secs()));
         journal.save(store).map_err(|error| format!("it cannot be written down: {error}"))
     });

@@ -1,6 +1,7 @@
 //! What is known of an application while it is under way, beside the staging that it is of.
 
 use crate::refused::Refused;
+use crate::scope::Scope;
 use crate::staged::{CURRENT, Contents, Staged};
 use crate::store::Store;
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,8 @@ pub(crate) struct Journal {
     pub(crate) begun: bool,
     /// Why it is being undone; once that is begun it is gone through with.
     pub(crate) undo: Option<String>,
+    /// What came along that the transaction was not about; `None` until somebody looked after dnf had ended.
+    pub(crate) beyond: Option<Scope>,
     /// snapper's number of the snapshot from before.
     pub(crate) snapshot: Option<u64>,
     /// What `dnf check` had to say before.

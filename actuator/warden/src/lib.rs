@@ -12,7 +12,7 @@
 //! | is it approved, is it new | `judge` |
 //! | resolve, fetch, check | `stage`, `fetch`, `dnf` |
 //! | spend, replay, compare | `apply`, `verdict` |
-//! | keep, or take back | `settle`, `undo`, `watch` |
+//! | keep, or take back | `settle`, `undo`, `scope`, `watch` |
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test may stop at the first surprise"))]
 
 pub mod cli;
@@ -36,6 +36,7 @@ mod observe;
 mod owned;
 mod refused;
 mod run;
+mod scope;
 mod serve;
 mod set;
 mod settle;

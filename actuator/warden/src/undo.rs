@@ -1,5 +1,5 @@
-//! Undo: back to the exact former set, by the inverse transaction from the files fetched before; where that does not do,
-//! by the snapshot, filtered. Never stopped by a halt, by the policy, or by what dnf excludes.
+//! Undo: all that came of the transaction goes back to how it was, by the inverse transaction from the files fetched before;
+//! where that does not do, by the snapshot, filtered. What others did since is left to them. Never stopped by a halt, by the policy, or by what dnf excludes.
 
 use crate::children;
 use crate::clock;
@@ -9,6 +9,7 @@ use crate::journal::Journal;
 use crate::observe;
 use crate::refused::Refused;
 use crate::run::Program;
+use crate::scope::Scope;
 use crate::set::{self, Instance};
 use crate::settle;
 use crate::snapshot;
@@ -18,6 +19,7 @@ use crate::store::{Lock, Store};
 use countersign_manifests_schema::transaction::{Action, SYSTEM_REPO};
 use countersign_manifests_schema::warden::{Application, Stage};
 use countersign_shared::nevra::Nevra;
+use countersign_shared::observation::set_digest;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -50,8 +52,8 @@ pub(crate) fn undo(store: &Store, lock: &Lock, why: &str, mut records: Records) 
     }
     // Until dnf began, whatever is different is not of our making.
     let outcome = match journal.begun {
-        true => restore(&contents, &journal, store, lock, &mut records).map(Some),
-        false => Ok(None),
+        true => restore(&contents, &mut journal, store, lock, &mut records),
+        false => Ok(Back { after: look().ok().map(|seen| seen.digest), notes: Vec::new() }),
     };
     let (stage, detail) = match &outcome {
         // Still under way: the watch, the timer and whoever comes by try again.
@@ -62,7 +64,7 @@ pub(crate) fn undo(store: &Store, lock: &Lock, why: &str, mut records: Records) 
                 application.commands.extend(records);
             });
         }
-        Ok(_) => (Stage::Undone, why.to_owned()),
+        Ok(back) => (Stage::Undone, [&[why.to_owned()], &back.notes[..]].concat().join("; ")),
         Err(Trouble::Differs(left)) => {
             (Stage::Failed, format!("{why}; and the former state could not be reached: {left}"))
         }
@@ -75,7 +77,7 @@ pub(crate) fn undo(store: &Store, lock: &Lock, why: &str, mut records: Records) 
     at(Step::UndoJudged);
     let application = settle::write(store, |application| {
         application.stage = stage;
-        application.after = outcome.ok().flatten();
+        application.after = outcome.ok().and_then(|back| back.after);
         application.detail = Some(Refused::new("", &detail).message);
         application.commands.extend(records.iter().cloned());
     })?;
@@ -88,22 +90,34 @@ pub(crate) fn undo(store: &Store, lock: &Lock, why: &str, mut records: Records) 
     Ok(application)
 }
 
-/// The digest of the set when it is the former one again.
+/// The former state, as far as it was of our making.
+struct Back {
+    /// sha256 of the set now; `None` where it could not be read.
+    after: Option<String>,
+    /// What others did since, for people.
+    notes: Vec<String>,
+}
+
 fn restore(
     contents: &Contents,
-    journal: &Journal,
+    journal: &mut Journal,
     store: &Store,
     lock: &Lock,
     records: &mut Records,
-) -> Result<String, Trouble> {
+) -> Result<Back, Trouble> {
     let home = store.path(CURRENT);
+    let first = look();
+    let scope = scope(contents, journal, first.as_ref().ok(), store);
+    let former = scope.part(&contents.former);
+    let differences = |seen: &Look| set::differences(&former, &scope.part(&seen.set));
+    let beside = |seen: &Look| scope.beside(&contents.former, &seen.set);
+    let mut seen = first?;
     let mut left = String::new();
     for _ in 0..TRIES {
-        let seen = look()?;
-        if set::differences(&contents.former, &seen).is_empty() {
-            return Ok(contents.before.clone());
+        if differences(&seen).is_empty() {
+            break;
         }
-        let planned = inverse(contents, &seen, &home);
+        let planned = inverse(&former, &contents.outgoing, &scope.part(&seen.set), &home);
         at(Step::UndoPlanned);
         left = match planned {
             Err(why) => why,
@@ -121,20 +135,47 @@ fn restore(
         };
         at(Step::UndoReplayed);
         children::end();
+        seen = look()?;
     }
-    let mut seen = look()?;
-    if !set::differences(&contents.former, &seen).is_empty()
+    let mut notes = Vec::new();
+    if !differences(&seen).is_empty()
         && let Some(number) = journal.snapshot
     {
+        let theirs = beside(&seen);
         match snapshot::undo(&home, number, &store.path("")) {
             Ok(ran) => records.extend(ran.into_iter().map(|ran| ran.record)),
             Err(error) => left = format!("{left}; and the snapshot: {error}"),
         }
         seen = look()?;
+        let still = beside(&seen);
+        let gone: Vec<String> = theirs.into_iter().filter(|one| !still.contains(one)).collect();
+        if !gone.is_empty() {
+            notes.push(format!("the snapshot took back what others did as well: {}", set::sentence(&gone)));
+        }
     }
-    match set::differences(&contents.former, &seen) {
-        same if same.is_empty() => Ok(contents.before.clone()),
-        differences => Err(Trouble::Differs(format!("{} ({left})", set::sentence(&differences)))),
+    let theirs = beside(&seen);
+    if !theirs.is_empty() {
+        notes.push(format!("what others did is left as it is: {}", set::sentence(&theirs)));
+    }
+    match differences(&seen) {
+        none if none.is_empty() => Ok(Back { after: Some(seen.digest), notes }),
+        some => Err(Trouble::Differs(format!("{} ({left})", set::sentence(&some)))),
+    }
+}
+
+/// What is to be taken back: what the transaction was about, and what was found to have come along when dnf had just
+/// ended. Nobody looked then? Whoever looks first sees it, unless the machine restarted and others had the time.
+fn scope(contents: &Contents, journal: &mut Journal, seen: Option<&Look>, store: &Store) -> Scope {
+    let ours = Scope::of(&contents.transaction);
+    if journal.beyond.is_none() {
+        let at_once = clock::boot().is_ok_and(|boot| boot == journal.boot);
+        let seen = seen.filter(|_| at_once);
+        journal.beyond = Some(seen.map(|seen| ours.beyond(&contents.former, &seen.set)).unwrap_or_default());
+        let _ = journal.save(store);
+    }
+    match &journal.beyond {
+        Some(beyond) => ours.with(beyond),
+        None => ours,
     }
 }
 
@@ -152,28 +193,38 @@ fn workplace(store: &Store) -> io::Result<PathBuf> {
 }
 
 /// The set as it is now.
-fn look() -> Result<Vec<Instance>, Trouble> {
+struct Look {
+    set: Vec<Instance>,
+    /// SPEC 5 `package-set`.
+    digest: String,
+}
+
+fn look() -> Result<Look, Trouble> {
     let unread = |what: &str| Trouble::Unread(format!("the machine cannot be read: {what}"));
     let record = observe::record().map_err(|failure| unread(&failure.message))?;
     let seen = observe::whole(&record, clock::now()).map_err(|refused| unread(&refused.message))?;
     // dnf4 lets itself be asked while it is at work, and would keep our own waiting.
     stage::idle(&seen).map_err(|refused| unread(&refused.message))?;
     let packages = seen.packages.seen().ok_or_else(|| unread("no packages"))?;
-    Ok(set::of(&packages.list))
+    Ok(Look { set: set::of(&packages.list), digest: set_digest(&packages.list) })
 }
 
 /// What leads from what is there to what was there, and whether every file for it is signed.
-fn inverse(contents: &Contents, seen: &[Instance], home: &Path) -> Result<(Vec<Move>, bool), String> {
+fn inverse(
+    former: &[Instance],
+    outgoing: &[PackageFile],
+    seen: &[Instance],
+    home: &Path,
+) -> Result<(Vec<Move>, bool), String> {
     let same = |one: &&Instance, set: &[Instance]| {
         set.iter().any(|other| other.nevra == one.nevra && other.header == one.header)
     };
-    let missing: Vec<&Instance> = contents.former.iter().filter(|one| !same(one, seen)).collect();
-    let extra: Vec<&Instance> = seen.iter().filter(|one| !same(one, &contents.former)).collect();
+    let missing: Vec<&Instance> = former.iter().filter(|one| !same(one, seen)).collect();
+    let extra: Vec<&Instance> = seen.iter().filter(|one| !same(one, former)).collect();
     let mut moves = Vec::new();
     let mut signed = true;
     for instance in &missing {
-        let file = contents
-            .outgoing
+        let file = outgoing
             .iter()
             .find(|file| file.nevra == instance.nevra && file.header == instance.header)
             .ok_or_else(|| format!("{} was not fetched", instance.nevra))?;
@@ -191,7 +242,7 @@ fn inverse(contents: &Contents, seen: &[Instance], home: &Path) -> Result<(Vec<M
         });
     }
     // Reasons last: they are of packages that stay.
-    for instance in contents.former.iter().filter(|one| same(one, seen)) {
+    for instance in former.iter().filter(|one| same(one, seen)) {
         let now = seen.iter().find(|other| other.nevra == instance.nevra);
         if now.is_some_and(|now| now.reason != instance.reason) {
             moves.push(Move {
@@ -237,38 +288,25 @@ fn replaces(back: &Instance, now: &Instance) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use countersign_manifests_schema::proposal::WayBackKind;
-    use countersign_manifests_schema::transaction::{Reason, Transaction};
+    use countersign_manifests_schema::transaction::Reason;
 
     fn instance(nevra: &str, header: &str) -> Instance {
         Instance { nevra: nevra.to_owned(), header: header.to_owned(), reason: Reason::User, install_only: false }
     }
 
-    fn contents(former: &[Instance], outgoing: &[(&str, &str)]) -> Contents {
+    fn packed(outgoing: &[(&str, &str)]) -> Vec<PackageFile> {
         let file = |(nevra, header): &(&str, &str)| PackageFile {
             nevra: (*nevra).to_owned(),
             file: format!("outgoing/{nevra}.rpm"),
             sha256: String::new(),
             header: (*header).to_owned(),
-            signed: *header != "unsigned",
+            signed: true,
         };
-        Contents {
-            proposal: String::new(),
-            created: String::new(),
-            transaction: Transaction::default(),
-            way_back: WayBackKind::Packages,
-            base: String::new(),
-            former: former.to_vec(),
-            before: String::new(),
-            wanted: Vec::new(),
-            after: String::new(),
-            incoming: Vec::new(),
-            outgoing: outgoing.iter().map(file).collect(),
-        }
+        outgoing.iter().map(file).collect()
     }
 
     fn plan(former: &[Instance], outgoing: &[(&str, &str)], seen: &[Instance]) -> Result<Vec<String>, String> {
-        let (moves, signed) = inverse(&contents(former, outgoing), seen, Path::new("/c"))?;
+        let (moves, signed) = inverse(former, &packed(outgoing), seen, Path::new("/c"))?;
         let mut told: Vec<String> = moves
             .iter()
             .map(|m| format!("{} {}{}", m.action.as_str(), m.nevra, if m.file.is_some() { " from file" } else { "" }))
@@ -302,10 +340,9 @@ mod tests {
             ["Reinstall llvm-20-1.x86_64 from file", "Replaced llvm-20-1.x86_64", "signed: true"]
         );
         assert_eq!(plan(&old, &[], &new).unwrap_err(), "llvm-20-1.x86_64 was not fetched");
-        let unsigned = [("llvm-20-1.x86_64", "x"), ("htop-3-4.x86_64", "h")];
-        let mut plain = contents(&old, &unsigned);
-        plain.outgoing[0].signed = false;
-        assert!(!inverse(&plain, &new, Path::new("/c")).unwrap().1);
+        let mut unsigned = packed(&files);
+        unsigned[0].signed = false;
+        assert!(!inverse(&old, &unsigned, &new, Path::new("/c")).unwrap().1);
     }
 
     #[test]

@@ -77,8 +77,55 @@ fn what_changed_before_its_confirmation_is_not_kept() {
     runner.sh("rpm -i /srv/lab/loose/site-agent-7.1-1.noarch.rpm").unwrap();
     let undone = house.confirm(sealed.id(), true).unwrap();
     assert_eq!(undone.stage, Stage::Undone);
-    assert!(undone.detail.as_ref().unwrap().contains("site-agent-7.1-1.noarch is there"), "{undone:?}");
+    let detail = undone.detail.as_ref().unwrap();
+    assert!(detail.contains("at its confirmation"), "{undone:?}");
+    assert!(detail.ends_with("what others did is left as it is: site-agent-7.1-1.noarch is there"), "{undone:?}");
+    runner.sh("rpm -e site-agent").unwrap();
     assert_eq!(before.set(), house.state().set());
+}
+
+#[test]
+fn an_undo_takes_back_what_was_applied_and_nothing_that_others_did() {
+    let Some(_turn) = turn("an_undo_takes_back_what_was_applied_and_nothing_that_others_did") else {
+        return;
+    };
+    let lab = Lab::up(&LabConfig::new([("five", Base::Dnf5), ("four", Base::Dnf4)])).unwrap();
+    let people = People::new();
+    for runner in lab.runners() {
+        let house = House::new(&lab, runner, &people, "confirm_within = \"1h\"");
+        house.plant_llvm();
+        let mut changes = house.llvm_back();
+        changes.push(house.change(Action::Install, "strace-6.11-1.fc41.x86_64", Reason::User, "fedora"));
+        let sealed = house.propose(changes);
+        let before = house.state().set();
+        waits(&house.carry_out(&sealed));
+        // A package that it does not name goes, another comes, and what it installed is replaced by a newer one.
+        let dnf = runner.dnf();
+        runner
+            .sh(&format!("{dnf} -y remove nodejs >/dev/null && {dnf} -y install gcc-toolset-13 strace-6.12 >/dev/null"))
+            .unwrap();
+        let theirs = house.state().set();
+        let undone = house.confirm(sealed.id(), false).unwrap();
+        eprintln!("{}: {:?}: {:?}", runner.name, undone.stage, undone.detail);
+        assert_eq!(undone.stage, Stage::Undone, "{undone:?}");
+        let detail = undone.detail.as_ref().unwrap();
+        for left in ["nodejs-1:20.18.0-1.fc41.x86_64 is not there", "gcc-toolset-13-"] {
+            assert!(detail.contains(left), "{detail}");
+        }
+        let ours =
+            |line: &&String| ["llvm-", "clang-tools-extra-", "strace-"].iter().any(|name| line.starts_with(name));
+        let now = house.state().set();
+        let part = |set: &[String], is_ours: bool| -> Vec<String> {
+            set.iter().filter(|line| ours(line) == is_ours).cloned().collect()
+        };
+        assert_eq!(part(&before, true), part(&now, true));
+        assert_eq!(part(&theirs, false), part(&now, false));
+        let record = countersign_shared::warden::record(&house.inspect()).unwrap();
+        let seen = countersign_shared::observation::Observation::parse(&record, 0).unwrap();
+        let digest = countersign_shared::observation::set_digest(&seen.packages.seen().unwrap().list);
+        assert_eq!(undone.after.as_ref(), Some(&digest));
+        assert_ne!(digest, undone.before);
+    }
 }
 
 #[test]
