@@ -21,7 +21,7 @@ pub struct Config {
     /// The specification.
     pub canonical: Repository,
     /// The sibling repository that takes proposals.
-    pub proposed: Option<Repository>,
+    pub proposed: Option<Proposed>,
     /// The forge in front of the sibling repository.
     pub forge: Option<Forge>,
     /// How runners are reached.
@@ -36,7 +36,7 @@ pub struct Config {
     pub history: History,
 }
 
-/// A git repository and how to reach it.
+/// The specification's git repository and how to read it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Repository {
@@ -51,7 +51,24 @@ pub struct Repository {
     pub known_hosts: Option<PathBuf>,
     /// The commit from which on history is judged.
     pub anchor: Option<String>,
-    /// The observer's signing key (proposed only).
+}
+
+/// The git repository for proposals and how to reach it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proposed {
+    /// Anything git accepts.
+    pub url: String,
+    /// The branch into which people merge.
+    #[serde(default = "default_branch")]
+    pub branch: String,
+    /// Private key for `ssh`; git's own way without one.
+    pub ssh_key: Option<PathBuf>,
+    /// Host keys for `ssh`; required for an ssh url.
+    pub known_hosts: Option<PathBuf>,
+    /// A commit from which on history is not rewritten.
+    pub anchor: Option<String>,
+    /// Signs what is offered.
     pub signing_key: Option<PathBuf>,
 }
 
@@ -233,13 +250,19 @@ impl Config {
             Some(dir) => base.join(dir),
             None => self.state_dir.join("report"),
         });
-        let repositories = std::iter::once(&mut self.canonical).chain(self.proposed.as_mut());
-        for repository in repositories {
-            for path in [&mut repository.ssh_key, &mut repository.known_hosts, &mut repository.signing_key] {
-                path.iter_mut().for_each(at);
+        let url = |url: &mut String| {
+            if countersign_shared::git::remote::is_relative_path(url) {
+                *url = base.join(&*url).to_string_lossy().into_owned();
             }
-            if countersign_shared::git::remote::is_relative_path(&repository.url) {
-                repository.url = base.join(&repository.url).to_string_lossy().into_owned();
+        };
+        url(&mut self.canonical.url);
+        for path in [&mut self.canonical.ssh_key, &mut self.canonical.known_hosts] {
+            path.iter_mut().for_each(at);
+        }
+        if let Some(proposed) = &mut self.proposed {
+            url(&mut proposed.url);
+            for path in [&mut proposed.ssh_key, &mut proposed.known_hosts, &mut proposed.signing_key] {
+                path.iter_mut().for_each(at);
             }
         }
         if let Some(forge) = &mut self.forge {
@@ -258,7 +281,12 @@ impl Config {
     fn problem(&self) -> Option<(&'static [&'static str], &'static str)> {
         let ssh = &self.ssh;
         [
-            (ssh.key.is_some() == ssh.agent, &["ssh"][..], "[ssh] needs either `key = \"…\"` or `agent = true`"),
+            (
+                self.forge.is_some() && self.proposed.is_none(),
+                &["forge"][..],
+                "[forge] has no effect without [proposed]",
+            ),
+            (ssh.key.is_some() == ssh.agent, &["ssh"], "[ssh] needs either `key = \"…\"` or `agent = true`"),
             (!(1..=4096).contains(&ssh.parallel), &["ssh", "parallel"], "[ssh] parallel must be from 1 to 4096"),
             (!(1..=1024).contains(&ssh.per_server), &["ssh", "per_server"], "[ssh] per_server must be from 1 to 1024"),
             (
@@ -324,6 +352,12 @@ mod tests {
             ("key = \"keys/observe\"", "key = \"k\"\nrun_timeout = \"1 h\"", "not a length of time"),
             ("approvers =", "accept = [\"everything\"]\napprovers =", "unknown variant"),
             ("[trust]\napprovers = \"/etc/countersign/approvers\"\n", "", "trust"),
+            ("url = \"canonical.git\"", "url = \"c\"\nsigning_key = \"k\"", "unknown field"),
+            (
+                "[ssh]",
+                "[forge]\nkind = \"gitea\"\napi = \"a\"\nrepository = \"o/n\"\ntoken_file = \"t\"\n[ssh]",
+                "without [proposed]",
+            ),
         ] {
             let text = MINIMAL.replace(from, to);
             assert_ne!(text, MINIMAL, "the table must change something: {from}");

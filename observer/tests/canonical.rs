@@ -41,7 +41,6 @@ impl Place {
             ssh_key: None,
             known_hosts: None,
             anchor: anchor.map(|a| a.to_string()),
-            signing_key: None,
         };
         Source::new(&repository, &self.root.path().join("state")).unwrap()
     }

@@ -33,7 +33,7 @@ pub struct Place {
 
 impl Place {
     /// Takes `[proposed]` apart; the mirror goes to `state_dir/proposed.git`.
-    pub fn new(config: &config::Config, proposed: &config::Repository) -> Result<Self, PublishError> {
+    pub fn new(config: &config::Config, proposed: &config::Proposed) -> Result<Self, PublishError> {
         if same_place(&proposed.url, &config.canonical.url) {
             return Err(PublishError::SameRepository);
         }
