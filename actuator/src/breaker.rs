@@ -6,7 +6,7 @@ use countersign_manifests_schema::ledger::{Entry, Event};
 use countersign_manifests_schema::notary::Outcome;
 use countersign_manifests_schema::policy::BreakerTable;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Seconds of the window of `transactions_per_day`.
 const DAY: i64 = 24 * 60 * 60;
@@ -22,6 +22,12 @@ pub struct Count {
     starts: BTreeMap<String, i64>,
     failures: Vec<(i64, String)>,
     tripped: Option<(i64, String)>,
+    /// Starts of earlier runs of which nothing can be found out.
+    unheard: BTreeSet<String>,
+    /// Starts that were missing when a person reset the breaker.
+    written_off: BTreeSet<String>,
+    /// When a person reset it last, Unix seconds.
+    reset: i64,
 }
 
 /// What was used of the budgets.
@@ -83,7 +89,8 @@ impl Count {
     /// Begins to count, at `now`, for a run that began at `run`; Unix seconds.
     pub fn new(now: i64, run: i64) -> Self {
         let (open, starts) = (BTreeMap::new(), BTreeMap::new());
-        Self { now, run, open, starts, failures: Vec::new(), tripped: None }
+        let (unheard, written_off) = (BTreeSet::new(), BTreeSet::new());
+        Self { now, run, open, starts, failures: Vec::new(), tripped: None, unheard, written_off, reset: i64::MIN }
     }
 
     /// Takes in the next entry of the ledger.
@@ -101,7 +108,9 @@ impl Count {
             }
             Event::Ended { proposal, outcome, .. } => {
                 self.open.remove(proposal);
-                if *outcome != Outcome::Applied {
+                // One that was written off was counted when it went missing, and says nothing new.
+                let known = is_unheard(&entry.event) && self.written_off.contains(proposal);
+                if *outcome != Outcome::Applied && !known {
                     self.failures.push((at, proposal.clone()));
                 }
             }
@@ -117,7 +126,15 @@ impl Count {
         self.tripped.take_if(|(tripped, _)| *tripped <= at);
         self.failures.retain(|(failed, _)| *failed > at);
         // What had not ended by then was written off.
-        self.open.retain(|_, started| !is_missing(*started, at));
+        let missing = self.open.extract_if(.., |_, started| is_missing(*started, at)).map(|(id, _)| id);
+        self.written_off.extend(missing);
+        self.reset = self.reset.max(at);
+    }
+
+    /// Nobody can find out what came of this start, and nobody is at it: it counts as failed, unless a person has reset
+    /// the breaker since.
+    pub fn unheard(&mut self, proposal: &str) {
+        self.unheard.insert(proposal.to_owned());
     }
 
     /// What was used.
@@ -127,7 +144,9 @@ impl Count {
             let counted = self.starts.values().filter(|at| **at >= from).count();
             u32::try_from(counted).unwrap_or(u32::MAX)
         };
-        let missing = self.open.iter().filter(|(_, at)| is_missing(**at, self.now)).map(|(id, _)| id.clone());
+        let lost = |id: &String, at: i64| self.unheard.contains(id) && at > self.reset;
+        let missing = self.open.iter().filter(|(id, at)| is_missing(**at, self.now) || lost(id, **at));
+        let missing: Vec<String> = missing.map(|(id, _)| id.clone()).collect();
         Usage {
             run: since(self.run),
             today: since(self.now - DAY + 1),
@@ -138,7 +157,14 @@ impl Count {
     }
 }
 
-fn is_missing(started: i64, now: i64) -> bool {
+/// Whether this is the end of a start of which nobody heard again, as it is written down when a person has reset the
+/// breaker.
+pub fn is_unheard(event: &Event) -> bool {
+    matches!(event, Event::Ended { outcome: Outcome::Failed, after: None, commands, .. } if commands.is_empty())
+}
+
+/// Whether a start without an end counts as failed; both in Unix seconds.
+pub(crate) fn is_missing(started: i64, now: i64) -> bool {
     now >= started.saturating_add(OUTCOME_SECONDS)
 }
 
@@ -309,11 +335,30 @@ mod tests {
         entries.push(reset(-5));
         let after = usage(&entries);
         assert_eq!((after.allow(&rules, demand), after.under_way), (Ok(()), 0), "what was missing is written off");
+        // Written down as what it was counted for already.
+        let closed = [&entries[..], &[ended(-4, "b", Outcome::Failed)]].concat();
+        assert_eq!(usage(&closed).failures, Vec::<String>::new());
         // It is heard of after all, and it is bad; one more, and it trips again.
-        entries.push(ended(-4, "b", Outcome::Failed));
+        entries.push(ended(-4, "b", Outcome::Undone));
         assert_eq!(usage(&entries).failures, ["b"]);
         entries.extend([started(-3, "d"), ended(-2, "d", Outcome::Failed)]);
         assert!(matches!(usage(&entries).allow(&rules, demand), Err(Open::Failures(_))));
+    }
+
+    #[test]
+    fn a_start_that_nobody_can_ask_about_counts_at_once_until_a_person_has_reset_the_breaker() {
+        let rules = BreakerTable { failures: 1, ..BreakerTable::default() };
+        let trips = |entries: &[Entry], unheard: &str| {
+            let mut count = Count::new(NOW, NOW - 60);
+            entries.iter().for_each(|entry| count.take(entry));
+            count.unheard(unheard);
+            count.usage().must_trip(&rules).is_some()
+        };
+        assert!(trips(&[started(-100, "gone")], "gone"));
+        assert!(!trips(&[started(-100, "gone")], "another"));
+        assert!(!trips(&[started(-100, "gone"), ended(-90, "gone", Outcome::Applied)], "gone"), "it has an end");
+        assert!(!trips(&[started(-100, "gone"), reset(-50)], "gone"), "a person knows");
+        assert!(trips(&[reset(-150), started(-100, "gone")], "gone"), "that was about others");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The ledger and the notary, always in one breath: what is recorded is what the notary is told next.
 
+use super::bounded;
 use super::standing::{End, Standing};
 use crate::breaker::Usage;
 use crate::config::Config;
@@ -80,6 +81,7 @@ impl<'c> Book<'c> {
     /// Writes an entry. It is on the disk when this returns.
     pub(super) fn append(&mut self, event: Event) -> Result<LedgerHead, Stop> {
         let at = Timestamp::now().as_second();
+        let event = bounded::event(event);
         let head = self.ledger.append(at, event.clone()).map_err(|error| stop(&error))?;
         self.standing.happened(at, event, &head);
         Ok(head)
@@ -158,6 +160,11 @@ impl<'c> Book<'c> {
             }
         }
         Ok(())
+    }
+
+    /// Nobody can ask what came of a start of an earlier run: it counts as failed from now on.
+    pub(super) fn unheard(&mut self, proposal: &str) {
+        self.standing.unheard(proposal);
     }
 
     /// Records that a person reset the breaker, when the notary says so and it is not recorded. Whether it did.

@@ -1,16 +1,20 @@
 //! After an answer was lost: what did the runner do? It is asked until it says so, and what was never begun there is made
 //! impossible before it is called so.
 
+use super::bounded;
 use super::brake::Brake;
-use super::warden::{Asked, STAGE_LIMIT, Warden};
+use super::step::patience;
+use super::warden::{APPLY_LIMIT, Asked, STAGE_LIMIT, Warden};
 use crate::facts::CONFIRM_WITHIN;
 use countersign_manifests_schema::warden::{Application, Stage, WardenAnswer, WardenRequest};
 use countersign_shared::observation::Failure;
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 /// How long a silent runner is asked: by then it has undone what nobody confirmed.
 const PATIENCE: Duration = Duration::from_secs(CONFIRM_WITHIN.unsigned_abs() + 5 * 60);
+/// How long one that says that it is at work is asked, in all: what takes longer is asked for by the next run.
+const LONGEST: Duration = APPLY_LIMIT;
 /// Between two questions, at most.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -27,19 +31,20 @@ pub(super) enum Found {
 
 /// Asks until it is known. `bundle` is what was staged, without its token.
 pub(super) async fn chase(warden: &Warden<'_>, proposal: &str, bundle: &str, brake: &Brake) -> Found {
+    let until = warden.patience(patience(LONGEST));
     let mut heard = Instant::now();
     let mut pause = Duration::from_millis(20);
     loop {
-        let why = match ask(warden, proposal, bundle).await {
-            Ok(Some(found)) => return found,
-            // It is at work; that may take as long as it takes.
-            Ok(None) => {
+        let why = match timeout_at(until, ask(warden, proposal, bundle)).await {
+            Ok(Ok(Some(found))) => return found,
+            Ok(Ok(None)) => {
                 heard = Instant::now();
                 "it is still at work".to_owned()
             }
-            Err(failure) => failure.message,
+            Ok(Err(failure)) => bounded::sentence(failure.message),
+            Err(_) => "it did not answer in time".to_owned(),
         };
-        if heard.elapsed() >= PATIENCE || brake.is_impatient() {
+        if heard.elapsed() >= PATIENCE || Instant::now() >= until || brake.is_impatient() {
             return Found::Unknown(why);
         }
         tokio::time::sleep(pause).await;

@@ -2,6 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `bounded` | what others say, up to a size |
 //! | `case` | one proposal and what its gates ask for |
 //! | `wave` | in which order |
 //! | `warden`, `reach` | the runner's warden: asked, and that our key gets nothing else |
@@ -17,6 +18,7 @@
 //! | `step` | every boundary, for tests that stop the program there |
 
 mod book;
+mod bounded;
 mod brake;
 mod case;
 mod chase;
@@ -157,8 +159,13 @@ async fn in_waves(
             continue;
         }
         let case = Case::new(gathered, candidate)?;
+        let held = run.book.borrow().standing().under_way().iter().any(|start| start.runner == candidate.runner);
         let judgement = case.judge(&Reach::Unasked("it has not been asked yet".to_owned()), &TokenFact::NotYet);
         match judgement.refusal() {
+            None if held => {
+                let why = format!("what was begun on {} has no end", candidate.runner);
+                rows.push(run.refused(candidate, &judgement, Some(why)));
+            }
             None => ready.push(case),
             Some(_) if ids.is_empty() && flow::is_settled(&judgement) => left_out += 1,
             Some(_) => rows.push(refused(run, candidate, &judgement)),

@@ -1,6 +1,7 @@
 //! One application, step by step. Up to the token nothing is touched; from there on it ends applied or undone.
 
 use super::book::{Draw, NoPermission, Permission};
+use super::bounded;
 use super::case::{Case, text};
 use super::chase::{Found, chase};
 use super::run::{Ending, Run};
@@ -11,7 +12,7 @@ use super::warden::{APPLY_LIMIT, STAGE_LIMIT, Warden};
 use crate::facts::{Answered, Reach, Staging, TokenFact};
 use crate::flow;
 use crate::gates::Judgement;
-use crate::gather::{self, From};
+use crate::gather::{self, From, is_digest};
 use crate::stop::Stop;
 use countersign_manifests_schema::bundle::Bundle;
 use countersign_manifests_schema::ledger::{CommandRecord, Event};
@@ -87,7 +88,9 @@ impl Run<'_, '_> {
         self.progress.runner(&case.candidate.runner, "staging");
         let request = WardenRequest::Stage { bundle: text(&bundle)? };
         let (nonce, digest, commands) = match warden.ask(&request, STAGE_LIMIT).await {
-            Ok(WardenAnswer::Staged { nonce, staged, commands, .. }) => (nonce, staged, commands),
+            Ok(WardenAnswer::Staged { nonce, staged, commands, .. }) if is_digest(&nonce) && is_digest(&staged) => {
+                (nonce, staged, commands)
+            }
             Ok(WardenAnswer::Refused { code, message }) => {
                 let reach = answered(Staging::Refused { code, message });
                 return Ok(self.refused(case.candidate, &case.judge(&reach, &TokenFact::NotYet), None));
@@ -218,7 +221,7 @@ impl Run<'_, '_> {
             Ok(WardenAnswer::Outcome(application)) if application.proposal == candidate.id => application,
             // A refusal is believed no more than silence: whoever began it may have died, and another one says this.
             Ok(WardenAnswer::Refused { code, message }) => {
-                let said = format!("the runner refused: {message} ({code})");
+                let said = bounded::sentence(format!("the runner refused: {message} ({code})"));
                 return self.after_loss(warden, case, &staged, foretold, judgement, &said).await;
             }
             Ok(_) | Err(_) => return self.after_loss(warden, case, &staged, foretold, judgement, LOST).await,

@@ -1,5 +1,6 @@
 //! What an earlier run began and did not end: its runner is asked, and it is finished or undone. Nothing is begun again.
 
+use super::bounded;
 use super::case::{Case, text};
 use super::chase::{Found, chase};
 use super::run::{Ending, Run};
@@ -38,44 +39,81 @@ impl Run<'_, '_> {
     /// Brings one start to its end.
     pub(super) async fn recover(&self, fleet: &Gathered, start: &Start) -> Result<PlannedProposal, Stop> {
         let End::Open(bundle) = &start.end else { return Ok(self.open(start, "it has ended".to_owned())) };
-        let Some(runner) = fleet.spec.canonical.fleet.runner(&start.runner) else {
-            return Ok(self.open(start, "the runner is no longer in fleet.toml".to_owned()));
-        };
-        self.progress.runner(&start.runner, "an earlier run began here; asking what came of it");
-        let warden = match self.wardens.connect(runner).await {
-            Ok(warden) => warden,
-            Err(failure) => return Ok(self.open(start, failure.message)),
-        };
-        let row = self.bring_to_end(&warden, start, bundle).await;
-        warden.close().await;
-        row
-    }
-
-    async fn bring_to_end(&self, warden: &Warden<'_>, start: &Start, bundle: &Bundle) -> Result<PlannedProposal, Stop> {
         let spent = match self.book.borrow().is_burned(&start.proposal) {
             Ok(spent) => spent,
             Err(why) => return Ok(self.open(start, why)),
         };
+        let Some(runner) = fleet.spec.canonical.fleet.runner(&start.runner) else {
+            return self.silent(start, spent, "the runner is no longer in fleet.toml".to_owned());
+        };
+        self.progress.runner(&start.runner, "an earlier run began here; asking what came of it");
+        let warden = match self.wardens.connect(runner).await {
+            Ok(warden) => warden,
+            Err(failure) => return self.silent(start, spent, failure.message),
+        };
+        let row = self.bring_to_end(&warden, start, bundle, spent).await;
+        warden.close().await;
+        row
+    }
+
+    async fn bring_to_end(
+        &self,
+        warden: &Warden<'_>,
+        start: &Start,
+        bundle: &Bundle,
+        spent: bool,
+    ) -> Result<PlannedProposal, Stop> {
         match chase(warden, &start.proposal, &text(bundle)?, self.brake).await {
-            Found::Unknown(why) => Ok(self.open(start, why)),
+            Found::Unknown(why) => self.silent(start, spent, why),
             Found::Begun(application) => self.finish(warden, start, bundle, *application).await,
             Found::Never if spent => {
                 let detail = "an earlier run ended between the token and the runner, which never began".to_owned();
                 self.close(warden, start, Outcome::Undone, Some(start.before.clone()), Vec::new(), Some(detail))
             }
             // Neither the notary nor the runner has spent it: it may be started another time.
-            Found::Never => {
-                let detail = "an earlier run ended before a token was drawn".to_owned();
-                self.book.borrow_mut().append(Event::Refused {
-                    proposal: start.proposal.clone(),
-                    runner: start.runner.clone(),
-                    code: "interrupted".to_owned(),
-                    detail: detail.clone(),
-                })?;
-                self.progress.runner(&start.runner, &detail);
-                Ok(row(start, ApplyResult::Refused, None, Some(detail)))
-            }
+            Found::Never => self.never_permitted(start),
         }
+    }
+
+    fn never_permitted(&self, start: &Start) -> Result<PlannedProposal, Stop> {
+        let detail = "an earlier run ended before a token was drawn".to_owned();
+        self.book.borrow_mut().append(Event::Refused {
+            proposal: start.proposal.clone(),
+            runner: start.runner.clone(),
+            code: "interrupted".to_owned(),
+            detail: detail.clone(),
+        })?;
+        self.progress.runner(&start.runner, &detail);
+        Ok(row(start, ApplyResult::Refused, None, Some(detail)))
+    }
+
+    /// The runner says nothing. It holds back itself, not the others, and counts as a failure; until a person who knows
+    /// of it has reset the breaker, and then it is written down as what it is.
+    fn silent(&self, start: &Start, spent: bool, why: String) -> Result<PlannedProposal, Stop> {
+        // Without a token nothing can have begun.
+        if start.written_off && !spent {
+            return self.never_permitted(start);
+        }
+        let mut book = self.book.borrow_mut();
+        if start.written_off {
+            let detail = bounded::sentence(format!("never heard of, and a person has reset the breaker since: {why}"));
+            let event = Event::Ended {
+                proposal: start.proposal.clone(),
+                runner: start.runner.clone(),
+                outcome: Outcome::Failed,
+                after: None,
+                commands: Vec::new(),
+                detail: Some(detail.clone()),
+            };
+            let receipt = book.append(event)?.sha256;
+            self.progress.runner(&start.runner, &detail);
+            return Ok(row(start, ApplyResult::Failed, Some(receipt), Some(detail)));
+        }
+        book.unheard(&start.proposal);
+        if let Some(why) = book.trip(self.breaker)? {
+            self.progress.note(&format!("the breaker has tripped: {why}"));
+        }
+        Ok(self.open(start, why))
     }
 
     async fn finish(
@@ -94,7 +132,7 @@ impl Run<'_, '_> {
             Settled::Ended { outcome, after, commands, detail } => {
                 self.close(warden, start, outcome, after, commands, detail)
             }
-            Settled::Unknown(why) => Ok(self.open(start, why)),
+            Settled::Unknown(why) => self.silent(start, true, why),
         }
     }
 
@@ -133,10 +171,9 @@ impl Run<'_, '_> {
         Ok(row(start, result, Some(receipt), detail))
     }
 
-    /// Nobody knows yet; nothing new is started meanwhile.
+    /// Nobody knows yet; nothing new is started there meanwhile.
     fn open(&self, start: &Start, why: String) -> PlannedProposal {
         let detail = format!("it was started, and how it ended is not known yet: {why}");
-        self.brake.stop(format!("what was begun on {} has no end", start.runner));
         self.progress.runner(&start.runner, &detail);
         row(start, ApplyResult::Failed, None, Some(detail))
     }

@@ -1,5 +1,6 @@
 //! From what waits for its confirmation to its end: we look ourselves, then it is kept or undone.
 
+use super::bounded;
 use super::chase::{Found, chase};
 use super::run::Run;
 use super::step::Step;
@@ -117,5 +118,6 @@ fn ended(outcome: Outcome, application: Application, against: Option<String>) ->
         (Some(ours), Some(theirs)) => Some(format!("{ours}; {theirs}")),
         (ours, theirs) => ours.or(theirs),
     };
+    let detail = detail.map(bounded::sentence);
     Settled::Ended { outcome, after, commands, detail }
 }

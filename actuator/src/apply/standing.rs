@@ -1,10 +1,13 @@
 //! What the ledger says of every proposal that was ever started.
 
+use super::step::is_given_up;
 use crate::breaker::{Count, Usage};
 use crate::gather::{Past, Recorded};
-use countersign_manifests_schema::bundle::Bundle;
+use countersign_manifests_schema::bundle::{Bundle, SignedText};
+use countersign_manifests_schema::lease::Order;
 use countersign_manifests_schema::ledger::{Entry, Event, LEDGER_SCHEMA};
 use countersign_manifests_schema::notary::{LedgerHead, Outcome};
+use countersign_shared::canonical_json;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -30,6 +33,8 @@ pub(super) struct Start {
     pub(super) number: u64,
     /// sha256 of the package set before.
     pub(super) before: String,
+    /// A person has reset the breaker when nothing had been heard of it for so long that it counted as failed.
+    pub(super) written_off: bool,
     /// What became of it.
     pub(super) end: End,
 }
@@ -79,6 +84,7 @@ impl Standing {
                     at: entry.at.clone(),
                     number: entry.number,
                     before: before.clone(),
+                    written_off: false,
                     end: End::Open(Box::new(bundle.clone())),
                 };
                 self.starts.insert(proposal.clone(), start);
@@ -87,7 +93,10 @@ impl Standing {
             Event::Ended { proposal, outcome, .. } => {
                 self.end(proposal, End::Ended { outcome: *outcome, head: head.clone() });
             }
-            Event::Reset { order, .. } => self.reset = Some(order.text.clone()),
+            Event::Reset { order, .. } => {
+                self.reset = Some(order.text.clone());
+                self.write_off(order);
+            }
             Event::Halted { .. } | Event::Tripped { .. } => {}
         }
     }
@@ -103,6 +112,20 @@ impl Standing {
     /// Whether this order, by its text, is the last reset that is recorded.
     pub(super) fn knows_reset(&self, text: &str) -> bool {
         self.reset.as_deref() == Some(text)
+    }
+
+    /// By when the person signed it: the notary, which counts for itself, has obeyed it later.
+    fn write_off(&mut self, order: &SignedText) {
+        let issued = canonical_json::from_bytes::<Order>(order.text.as_bytes(), order.text.len());
+        let Some(issued) = issued.ok().and_then(|order| seconds(&order.issued)) else { return };
+        for start in self.starts.values_mut().filter(|start| matches!(start.end, End::Open(_))) {
+            start.written_off |= seconds(&start.at).is_some_and(|at| is_given_up(at, issued));
+        }
+    }
+
+    /// Nobody can find out what came of it.
+    pub(super) fn unheard(&mut self, proposal: &str) {
+        self.count.unheard(proposal);
     }
 
     fn end(&mut self, proposal: &str, end: End) {
@@ -132,6 +155,10 @@ impl Standing {
     pub(super) fn usage(&self) -> Usage {
         self.count.clone().usage()
     }
+}
+
+fn seconds(text: &str) -> Option<i64> {
+    text.parse::<Timestamp>().ok().map(Timestamp::as_second)
 }
 
 /// As people read it.

@@ -1,6 +1,8 @@
 //! Every boundary between two steps of an application, by name. A test build (feature `faults`) can be stopped, or lose
 //! its connection, at each of them; in every other build this is nothing.
 
+use crate::breaker::is_missing;
+
 /// A boundary: what was done just before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
@@ -100,6 +102,26 @@ pub(super) fn at(step: Step) -> Fate {
         }
         _ => Fate::Lost,
     }
+}
+
+/// As it is.
+#[cfg(not(feature = "faults"))]
+pub(super) const fn patience(limit: std::time::Duration) -> std::time::Duration {
+    limit
+}
+
+/// As many milliseconds as `COUNTERSIGN_FAULT_PATIENCE` says, where it says so.
+#[cfg(feature = "faults")]
+pub(super) fn patience(limit: std::time::Duration) -> std::time::Duration {
+    let set = std::env::var("COUNTERSIGN_FAULT_PATIENCE").ok().and_then(|text| text.parse().ok());
+    set.map_or(limit, std::time::Duration::from_millis)
+}
+
+/// Whether a start without an end counts as failed; both in Unix seconds.
+pub(super) fn is_given_up(started: i64, now: i64) -> bool {
+    // A test does not wait for an hour.
+    let at_once = cfg!(feature = "faults") && std::env::var_os("COUNTERSIGN_FAULT_GIVEN_UP").is_some();
+    at_once && started <= now || is_missing(started, now)
 }
 
 /// Never: nothing interrupts a request.

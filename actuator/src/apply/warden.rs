@@ -10,8 +10,9 @@ use countersign_shared::manifest::fleet::{Fleet, Runner};
 use countersign_shared::observation::Failure;
 use countersign_shared::ssh::{Connector, ConnectorConfig, Identity, Limits, Session, SshError, Targets};
 use countersign_shared::warden::{ANSWER_MAX, HEADER_MAX, open_answer, request};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// For downloads and checks.
 pub(super) const STAGE_LIMIT: Duration = Duration::from_secs(15 * 60);
@@ -52,7 +53,7 @@ impl<'c> Wardens<'c> {
     /// A connection to one of them.
     pub(super) async fn connect<'w>(&'w self, runner: &'w Runner) -> Asked<Warden<'w>> {
         let session = self.session(runner).await?;
-        Ok(Warden { wardens: self, runner, session: RefCell::new(Some(session)) })
+        Ok(Warden { wardens: self, runner, session: RefCell::new(Some(session)), until: Cell::new(None) })
     }
 
     async fn session(&self, runner: &Runner) -> Asked<Session> {
@@ -67,6 +68,8 @@ pub(super) struct Warden<'w> {
     runner: &'w Runner,
     /// Taken while it is used; gone when it was lost.
     session: RefCell<Option<Session>>,
+    /// Until when it is asked what it did.
+    until: Cell<Option<Instant>>,
 }
 
 impl Warden<'_> {
@@ -121,6 +124,13 @@ impl Warden<'_> {
             let said = countersign_shared::ssh::RemoteText::from_bytes(&output.ended.stderr);
             Failure::new("garbage", format!("its answer cannot be read: {}: {said}", chain(&error)))
         })
+    }
+
+    /// Until when it is asked what it did: so long from the first time that this is asked for.
+    pub(super) fn patience(&self, limit: Duration) -> Instant {
+        let until = self.until.get().unwrap_or_else(|| Instant::now() + limit);
+        self.until.set(Some(until));
+        until
     }
 
     /// Connects again.

@@ -159,7 +159,7 @@ fn of_path(path: &str) -> Option<(String, String)> {
 }
 
 /// 64 lower-case hex digits.
-pub(super) fn is_id(text: &str) -> bool {
+pub(crate) fn is_id(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 

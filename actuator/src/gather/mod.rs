@@ -19,6 +19,7 @@ mod seen;
 mod spec;
 
 pub use ledger::{Past, Recorded};
+pub(crate) use main::is_id as is_digest;
 pub use main::{Brought, Main};
 pub use notary::Reset;
 pub(crate) use notary::{chain as notary_chain, state as notary_state};

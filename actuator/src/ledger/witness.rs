@@ -1,5 +1,6 @@
 //! What others have seen of the ledger: an end that was cut off leaves no trace in it, only in them. Pure.
 
+use crate::breaker::is_unheard;
 use countersign_manifests_schema::ledger::{Entry, Event};
 use countersign_manifests_schema::notary::{LedgerHead, NotaryState, Outcome};
 use countersign_manifests_schema::warden::{Application, Stage};
@@ -18,6 +19,8 @@ struct Start {
     number: u64,
     runner: String,
     ended: Option<Outcome>,
+    /// Nobody heard how it ended.
+    unheard: bool,
     refused: bool,
 }
 
@@ -58,12 +61,14 @@ impl Outline {
         self.digests.push(head.sha256.clone());
         match &entry.event {
             Event::Started { proposal, runner, .. } => {
-                let start = Start { number: entry.number, runner: runner.clone(), ended: None, refused: false };
+                let (number, runner) = (entry.number, runner.clone());
+                let start = Start { number, runner, ended: None, unheard: false, refused: false };
                 self.starts.insert(proposal.clone(), start);
             }
             Event::Ended { proposal, outcome, .. } => {
                 if let Some(start) = self.starts.get_mut(proposal) {
                     start.ended = Some(*outcome);
+                    start.unheard = is_unheard(&entry.event);
                 }
             }
             Event::Refused { proposal, .. } => {
@@ -126,6 +131,7 @@ impl Outline {
                     seen = seen.max(start.number);
                     if let (Some(ended), Some(stage)) = (start.ended, final_outcome(application.stage))
                         && ended != stage
+                        && !start.unheard
                     {
                         let said = (word(ended), word(stage));
                         differences.push(format!("proposal {proposal} is recorded as {}, and was {}", said.0, said.1));

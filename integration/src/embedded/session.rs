@@ -48,7 +48,7 @@ impl FakeSession {
 
     fn judge(&self, key: &PublicKey) -> Auth {
         let observer = key.key_data() == self.keys.observer.key_data();
-        let actuator = self.is_actuator(key) && self.runner.warden.is_some();
+        let actuator = self.is_actuator(key) && self.runner.warden.as_ref().is_some_and(|warden| !warden.is_gone());
         if (observer || actuator) && self.runner.fault != Some(Fault::AuthRefused) {
             Auth::Accept
         } else {

@@ -69,6 +69,12 @@ struct Inner {
     smuggled: Option<FakePackage>,
     /// The next application is denied once it has begun.
     denies: bool,
+    /// Whatever was started is at work for ever.
+    stalls: bool,
+    /// It lets nobody in.
+    gone: bool,
+    /// Bytes of a command that it says it has run.
+    chatter: usize,
 }
 
 #[derive(Debug)]
@@ -104,6 +110,9 @@ impl FakeWarden {
             nonces: 0,
             smuggled: None,
             denies: false,
+            stalls: false,
+            gone: false,
+            chatter: 0,
         };
         let runner = runner.to_owned();
         Ok(Self {
@@ -130,6 +139,25 @@ impl FakeWarden {
     /// The next application begins, and the answer is a refusal all the same: as when the one who began it died.
     pub fn deny(&self) {
         self.lock().denies = true;
+    }
+
+    /// From now on it says of whatever was started that it is at work.
+    pub fn stall(&self) {
+        self.lock().stalls = true;
+    }
+
+    /// The actuator cannot log in while it is gone.
+    pub fn leave(&self, gone: bool) {
+        self.lock().gone = gone;
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        self.lock().gone
+    }
+
+    /// It says to have run a command of so many bytes at the next application.
+    pub fn chatter(&self, bytes: usize) {
+        self.lock().chatter = bytes;
     }
 
     /// The last request to apply, byte for byte.
@@ -179,7 +207,13 @@ impl FakeWarden {
             inner.undo("it was not confirmed in time");
         }
         match request {
-            WardenRequest::Status {} => Ok(WardenAnswer::Status { started: inner.memory.clone() }),
+            WardenRequest::Status {} => {
+                let mut started = inner.memory.clone();
+                if inner.stalls {
+                    started.iter_mut().for_each(|application| application.stage = Stage::Started);
+                }
+                Ok(WardenAnswer::Status { started })
+            }
             WardenRequest::Inspect { listed } => Ok(WardenAnswer::Inspection(Box::new(Inspection {
                 runner: self.runner.clone(),
                 version: format!("{} (a fake)", env!("CARGO_PKG_VERSION")),
@@ -347,6 +381,10 @@ impl Inner {
         }
         self.answers = FakeAnswers::of(&self.machine);
         let at = Timestamp::from_second(now.as_second()).unwrap_or(now).to_string();
+        let mut commands = vec![ran(&["dnf5", "replay"]), ran(&["dnf5", "check"])];
+        if self.chatter > 0 {
+            commands.push(ran(&[&"x".repeat(std::mem::take(&mut self.chatter))]));
+        }
         self.memory.push(Application {
             proposal: id.to_owned(),
             created: proposal.created.clone(),
@@ -354,7 +392,7 @@ impl Inner {
             before,
             after: Some(self.set()?),
             detail: None,
-            commands: vec![ran(&["dnf5", "replay"]), ran(&["dnf5", "check"])],
+            commands,
             started: at.clone(),
             at,
         });
