@@ -4,6 +4,7 @@
 use crate::clock;
 use crate::config::Policy;
 use crate::dnf::{Dnf, Records, Way, moves};
+use crate::drain;
 use crate::faults::{Step, at};
 use crate::fetch;
 use crate::journal::Journal;
@@ -11,7 +12,6 @@ use crate::judge;
 use crate::memory::Memory;
 use crate::observe;
 use crate::refused::Refused;
-use crate::run::Program;
 use crate::scope::Scope;
 use crate::set;
 use crate::settle;
@@ -24,10 +24,6 @@ use crate::verdict;
 use crate::watch;
 use countersign_manifests_schema::warden::{Application, Stage, WardenAnswer};
 use countersign_shared::approval::bundle::Verified;
-use std::time::Duration;
-
-/// Time that a drain may take.
-const DRAIN_LIMIT: Duration = Duration::from_secs(1800);
 
 /// Answers to `apply`. Refusals come before anything is spent; afterwards there is always an outcome.
 pub(crate) fn apply(bundle: &str, policy: &Policy, store: &Store, lock: &Lock) -> Result<WardenAnswer, Refused> {
@@ -180,14 +176,7 @@ fn carry_out(
     watch::arm(&policy.state_dir).map_err(|error| format!("the undo cannot be armed: {error}"))?;
     at(Step::ApplyArmed);
     let home = store.path(CURRENT);
-    if let Some(program) = &policy.drain {
-        let ran = Program::new(&program.to_string_lossy(), &home).limit(DRAIN_LIMIT).run();
-        let ran = ran.map_err(|error| format!("the runner cannot be drained: {error}"))?;
-        records.push(ran.record.clone());
-        if !ran.good() {
-            return Err(format!("the runner cannot be drained: {}", ran.words()));
-        }
-    }
+    drain::drain(policy, &home, records)?;
     at(Step::ApplyDrained);
     if snapshot::is_there() {
         let taken = snapshot::take(&home, &contents.proposal);

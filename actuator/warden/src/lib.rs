@@ -11,7 +11,7 @@
 //! | what was ever started | `memory`, `store` |
 //! | is it approved, is it new | `judge` |
 //! | resolve, fetch, check | `stage`, `fetch`, `dnf` |
-//! | spend, replay, compare | `apply`, `verdict` |
+//! | spend, drain, replay, compare | `apply`, `drain`, `verdict` |
 //! | keep, or take back | `settle`, `undo`, `scope`, `watch` |
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test may stop at the first surprise"))]
 
@@ -23,6 +23,7 @@ mod clock;
 mod config;
 mod digest;
 mod dnf;
+mod drain;
 mod faults;
 mod fetch;
 mod front;

@@ -1,17 +1,16 @@
 //! What is under way is brought to its end: kept when people say so in time, otherwise undone.
 
 use crate::clock;
+use crate::drain;
 use crate::faults::{Step, at};
 use crate::journal::Journal;
 use crate::memory::Memory;
 use crate::refused::Refused;
-use crate::run::Program;
-use crate::staged::CURRENT;
+use crate::staged::{CURRENT, Staged};
 use crate::store::{Lock, Store};
 use crate::undo;
 use crate::verdict;
 use countersign_manifests_schema::warden::{Application, Stage};
-use std::time::Duration;
 
 /// What is to be done about an application under way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,8 +48,32 @@ pub(crate) fn due(store: &Store) -> Result<Due, Refused> {
 pub(crate) fn settle(store: &Store, lock: &Lock) -> Result<Option<Application>, Refused> {
     match due(store)? {
         Due::Undo(why) => undo::undo(store, lock, &why, Vec::new()).map(Some),
-        Due::Nothing | Due::Waits(_) => Ok(None),
+        Due::Nothing => tidy(store).map(|()| None),
+        Due::Waits(_) => Ok(None),
     }
+}
+
+/// Clears away what is left of an application that has ended or was never spent. What could not be taken back is kept
+/// for people, with the packages that they need.
+pub(crate) fn tidy(store: &Store) -> Result<(), Refused> {
+    let memory = Memory::load(store)?;
+    if memory.under_way().is_some() || store.path(CURRENT).symlink_metadata().is_err() {
+        return Ok(());
+    }
+    let failed = memory.last().filter(|last| last.stage == Stage::Failed);
+    let other = |proposal: &str| {
+        Staged::load(store, CURRENT).is_ok_and(|there| there.is_some_and(|it| it.contents.proposal != proposal))
+    };
+    let cleared = match failed {
+        Some(last) if !other(&last.proposal) => store.rename(CURRENT, &aside(&last.proposal)),
+        _ => store.remove(CURRENT),
+    };
+    cleared.map_err(|error| Refused::new("warden", format!("the last application cannot be cleared away: {error}")))
+}
+
+/// Where the packages of an application are that could not be taken back.
+pub(crate) fn aside(proposal: &str) -> String {
+    format!("failed-{proposal}")
 }
 
 /// Answers to `confirm`. The lock is held, and what was due is settled.
@@ -72,17 +95,14 @@ pub(crate) fn confirm(proposal: &str, keep: bool, store: &Store, lock: &Lock) ->
     }
     at(Step::ConfirmJudged);
     let mut records = Vec::new();
-    if let Some(program) = &journal.undrain {
-        let home = store.path(CURRENT);
-        let ran = Program::new(&program.to_string_lossy(), &home).limit(Duration::from_secs(1800)).run();
-        records.extend(ran.ok().map(|ran| ran.record));
-    }
+    let undrained = drain::undrain(&journal, &store.path(CURRENT), &mut records);
     let application = write(store, |application| {
         application.stage = Stage::Confirmed;
+        application.detail = undrained.err().map(|why| Refused::new("", why).message);
         application.commands.extend(records.iter().cloned());
     })?;
     at(Step::ConfirmKept);
-    let _ = store.remove(CURRENT);
+    let _ = tidy(store);
     Ok(application)
 }
 

@@ -4,11 +4,11 @@
 use crate::children;
 use crate::clock;
 use crate::dnf::{Dnf, Move, Records, Way};
+use crate::drain;
 use crate::faults::{Step, at};
 use crate::journal::Journal;
 use crate::observe;
 use crate::refused::Refused;
-use crate::run::Program;
 use crate::scope::Scope;
 use crate::set::{self, Instance};
 use crate::settle;
@@ -24,7 +24,6 @@ use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// In memory: the disk may be full.
 const WORKPLACE: &str = "/run/countersign-warden";
@@ -55,7 +54,7 @@ pub(crate) fn undo(store: &Store, lock: &Lock, why: &str, mut records: Records) 
         true => restore(&contents, &mut journal, store, lock, &mut records),
         false => Ok(Back { after: look().ok().map(|seen| seen.digest), notes: Vec::new() }),
     };
-    let (stage, detail) = match &outcome {
+    let (stage, mut told) = match &outcome {
         // Still under way: the watch, the timer and whoever comes by try again.
         Err(Trouble::Unread(what)) => {
             return settle::write(store, |application| {
@@ -64,30 +63,37 @@ pub(crate) fn undo(store: &Store, lock: &Lock, why: &str, mut records: Records) 
                 application.commands.extend(records);
             });
         }
-        Ok(back) => (Stage::Undone, [&[why.to_owned()], &back.notes[..]].concat().join("; ")),
-        Err(Trouble::Differs(left)) => {
-            (Stage::Failed, format!("{why}; and the former state could not be reached: {left}"))
-        }
+        Ok(back) => (Stage::Undone, back.notes.clone()),
+        Err(Trouble::Differs(left)) => (
+            Stage::Failed,
+            vec![format!("and the former state could not be reached: {left}"), mend(&contents, &journal, store)],
+        ),
     };
-    if let Some(program) = &journal.undrain {
-        let home = store.path(CURRENT);
-        let ran = Program::new(&program.to_string_lossy(), &home).limit(Duration::from_secs(1800)).run();
-        records.extend(ran.ok().map(|ran| ran.record));
+    // A runner that failed is not one to be used.
+    if stage == Stage::Undone
+        && let Err(trouble) = drain::undrain(&journal, &store.path(CURRENT), &mut records)
+    {
+        told.push(trouble);
     }
+    told.insert(0, why.to_owned());
     at(Step::UndoJudged);
     let application = settle::write(store, |application| {
         application.stage = stage;
         application.after = outcome.ok().and_then(|back| back.after);
-        application.detail = Some(Refused::new("", &detail).message);
+        application.detail = Some(Refused::new("", told.join("; ")).message);
         application.commands.extend(records.iter().cloned());
     })?;
     at(Step::UndoWritten);
     let _ = fs::remove_dir_all(WORKPLACE);
-    // What could not be taken back is left for people, with the packages that they need.
-    if stage == Stage::Undone {
-        let _ = store.remove(CURRENT);
-    }
+    let _ = settle::tidy(store);
     Ok(application)
+}
+
+/// What people need to know of an application that could not be taken back.
+fn mend(contents: &Contents, journal: &Journal, store: &Store) -> String {
+    let out_of_use = if journal.undrain.is_some() { "it was not put back into use, and " } else { "" };
+    let place = store.path(&settle::aside(&contents.proposal));
+    format!("{out_of_use}the packages from before are in {}", place.display())
 }
 
 /// The former state, as far as it was of our making.

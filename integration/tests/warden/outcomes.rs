@@ -7,7 +7,7 @@ use countersign_manifests_schema::warden::Stage;
 use countersign_shared::proposal::Sealed;
 
 use crate::forge::Forge;
-use crate::house::{House, reasons, waits};
+use crate::house::{House, STATE, reasons, waits};
 use crate::people::People;
 
 const LATE: &str =
@@ -163,6 +163,58 @@ fn a_runner_is_drained_and_put_back_into_use_whatever_comes_of_it() {
     waits(&house.carry_out(&sealed));
     house.confirm(sealed.id(), true).unwrap();
     assert_eq!(drained(), "drain\nundrain\n");
+}
+
+#[test]
+fn a_runner_that_failed_stays_out_of_use_with_what_people_need() {
+    let Some(_turn) = turn("a_runner_that_failed_stays_out_of_use_with_what_people_need") else {
+        return;
+    };
+    let lab = Lab::up(&LabConfig::new([("five", Base::Dnf5)])).unwrap();
+    let people = People::new();
+    let runner = lab.runner("five");
+    for word in ["drain", "undrain"] {
+        let script =
+            format!("#!/bin/sh\necho {word} >>/root/drained\n[ {word} = drain ] || [ ! -e /root/worn ] || exit 5\n");
+        runner.write(&format!("/etc/countersign/{word}"), script, 0o755).unwrap();
+    }
+    let more = "drain = \"/etc/countersign/drain\"\nundrain = \"/etc/countersign/undrain\"";
+    let house = House::new(&lab, runner, &people, more);
+    house.plant_llvm();
+    let drained = || runner.sh("cat /root/drained; rm -f /root/drained").unwrap();
+
+    // What does not put it back into use is told, however the application ended.
+    runner.sh("touch /root/worn").unwrap();
+    for (keep, stage) in [(false, Stage::Undone), (true, Stage::Confirmed)] {
+        let sealed = house.propose(house.llvm_back());
+        waits(&house.carry_out(&sealed));
+        let ended = house.confirm(sealed.id(), keep).unwrap();
+        assert_eq!(ended.stage, stage);
+        let detail = ended.detail.as_ref().unwrap();
+        assert!(detail.contains("could not be put back into use: it ended with 5"), "{detail}");
+        assert_eq!(drained(), "drain\nundrain\n");
+    }
+    runner.sh("rm /root/worn").unwrap();
+
+    // The packages from before are damaged: it cannot be taken back.
+    house.plant_llvm();
+    let sealed = house.propose(house.llvm_back());
+    waits(&house.carry_out(&sealed));
+    runner.sh(&format!("cd {STATE}/current/outgoing && for file in *; do echo >$file; done")).unwrap();
+    let failed = house.confirm(sealed.id(), false).unwrap();
+    eprintln!("{:?}: {:?}", failed.stage, failed.detail);
+    assert_eq!(failed.stage, Stage::Failed, "{failed:?}");
+    let place = format!("{STATE}/failed-{}", sealed.id());
+    let detail = failed.detail.as_ref().unwrap();
+    assert!(detail.contains("not put back into use") && detail.ends_with(&place), "{detail}");
+    assert_eq!(drained(), "drain\n");
+    // They stay there whatever comes next.
+    let next = house.propose(vec![house.change(Action::Install, "strace-6.12-1.fc41.x86_64", Reason::User, "updates")]);
+    waits(&house.carry_out(&next));
+    assert_eq!(house.confirm(next.id(), true).unwrap().stage, Stage::Confirmed);
+    runner
+        .sh(&format!("test -s {place}/staged.json && ls {place}/outgoing/*.rpm && ! test -e {STATE}/current"))
+        .unwrap();
 }
 
 #[test]
