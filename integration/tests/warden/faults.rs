@@ -370,6 +370,40 @@ fn an_application_that_nobody_confirms_is_undone_by_itself() {
 }
 
 #[test]
+fn a_program_that_is_replaced_or_removed_while_it_is_at_work_ends_its_work() {
+    let Some(_turn) = turn("a_program_that_is_replaced_or_removed_while_it_is_at_work_ends_its_work") else {
+        return;
+    };
+    let lab = Lab::up(&LabConfig::new([("five", Base::Dnf5)])).unwrap();
+    let people = People::new();
+    let runner = lab.runner("five");
+    let house = House::new(&lab, runner, &people, "confirm_within = \"1s\"");
+    // As `enroll` does it; and as nobody should.
+    for (change, mend) in [
+        (format!("cp {PROGRAM} {PROGRAM}.new && mv -f {PROGRAM}.new {PROGRAM}"), "true".to_owned()),
+        (format!("cp {PROGRAM} /root/kept && rm {PROGRAM}"), format!("mv /root/kept {PROGRAM}")),
+    ] {
+        let sealed = work(&house);
+        let (before, ground) = (picture(&house), Ground::of(&house));
+        let request = WardenRequest::Apply { bundle: text(&house.permitted(&sealed, &[&people.mira])) };
+        fault(&house, "ApplyBegun", "hold");
+        let (answer, ()) = meanwhile(&house, &request, || {
+            reached(&house);
+            runner.sh(&format!("{change}; rm {HELD}")).unwrap();
+        });
+        let WardenAnswer::Outcome(applied) = answer else { panic!("{answer:?}") };
+        assert_eq!(applied.stage, Stage::Unconfirmed, "{change}: {applied:?}");
+        // The watch is of the program from before, too.
+        let memory = || runner.sh(&format!("cat {STATE}/memory.json")).unwrap();
+        let under_way = ["\"stage\":\"started\"", "\"stage\":\"unconfirmed\""];
+        while under_way.iter().any(|stage| memory().contains(stage)) {}
+        runner.sh(&mend).unwrap();
+        ground.holds(&house, &sealed, Stage::Undone);
+        assert_eq!(before, picture(&house), "{change}");
+    }
+}
+
+#[test]
 fn an_undo_waits_until_the_machine_can_be_read_again() {
     let Some(_turn) = turn("an_undo_waits_until_the_machine_can_be_read_again") else {
         return;

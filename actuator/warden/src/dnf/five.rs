@@ -2,6 +2,7 @@
 //! but the one that asks us whether the set is the approved one.
 
 use super::{Move, Records, Way, same};
+use crate::owned;
 use crate::refused::Refused;
 use crate::run::{Program, Ran};
 use crate::store::Lock;
@@ -117,10 +118,9 @@ fn prepare<'d>(moves: &[Move], way: Way, directory: &'d Path) -> io::Result<Prog
     fs::write(directory.join("transaction.json"), transaction(moves).to_string())?;
     fs::write(directory.join(EXPECTED), serde_json::to_vec(&expected(moves)).map_err(io::Error::other)?)?;
     fs::write(conf.join("actions.conf"), "[main]\nname = actions\nenabled = 1\n")?;
-    let own = fs::read_link("/proc/self/exe")?;
-    let line = |when: &str| {
-        format!("{when}:::mode=json raise_error=1:{} hook replay {when} {}\n", own.display(), directory.display())
-    };
+    let own = own()?;
+    let line =
+        |when: &str| format!("{when}:::mode=json raise_error=1:{own} hook replay {when} {}\n", directory.display());
     fs::write(conf.join("actions.d/countersign.actions"), line("post_base_setup") + &line("pre_transaction"))?;
     let macros = match way {
         Way::Forward | Way::Back { signed: true } => "%_pkgverify_level all\n",
@@ -141,6 +141,18 @@ fn prepare<'d>(moves: &[Move], way: Way, directory: &'d Path) -> io::Result<Prog
         program = program.args(["--setopt=disable_excludes=*", "--setopt=protected_packages=", "--setopt=tsflags="]);
     }
     Ok(program)
+}
+
+/// How dnf calls us: by the place where we were installed, also when the program there was replaced since we began. Where
+/// there is nothing of root's any more, by what is running.
+fn own() -> io::Result<String> {
+    // proc_pid_exe(5): ` (deleted)` is written behind the name of a file that was replaced.
+    let link = fs::read_link("/proc/self/exe")?.to_string_lossy().into_owned();
+    let place = link.strip_suffix(" (deleted)").unwrap_or(&link);
+    Ok(match owned::check(Path::new(place)) {
+        Ok(()) => place.to_owned(),
+        Err(_) => format!("/proc/{}/exe", std::process::id()),
+    })
 }
 
 pub(super) fn resolve(_: &Path, moves: &[Move], directory: &Path, records: &mut Records) -> Result<(), Refused> {
