@@ -22,6 +22,7 @@ use crate::store::{Lock, Store};
 use crate::undo;
 use crate::verdict;
 use crate::watch;
+use countersign_manifests_schema::proposal::WayBackKind;
 use countersign_manifests_schema::warden::{Application, Stage, WardenAnswer};
 use countersign_shared::approval::bundle::Verified;
 
@@ -92,6 +93,7 @@ fn prepare(contents: &Contents, policy: &Policy, store: &Store) -> Result<Journa
         return Err(Refused::new("runner-busy", reason));
     }
     unmoved(contents)?;
+    only_way_back(contents).map_err(|why| Refused::new("irreversible", why))?;
     fetch::unchanged(&home, contents.incoming.iter().chain(&contents.outgoing))?;
     let (problems, _) = Dnf { generation: contents.generation(), home: &home }.problems().map_err(failed)?;
     store.reserve().map_err(failed)?;
@@ -125,6 +127,16 @@ fn unmoved(contents: &Contents) -> Result<(), Refused> {
         return Err(Refused::new("state-moved", "the configuration of dnf changed since it was staged"));
     }
     Ok(())
+}
+
+/// Where people approved that only a snapshot leads back, there can be one.
+fn only_way_back(contents: &Contents) -> Result<(), String> {
+    match contents.way_back {
+        WayBackKind::Snapshot if !snapshot::is_there() => {
+            Err("only a snapshot leads back, and snapper is not configured any more".to_owned())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Everything after the proposal is spent.
@@ -178,6 +190,7 @@ fn carry_out(
     let home = store.path(CURRENT);
     drain::drain(policy, &home, records)?;
     at(Step::ApplyDrained);
+    only_way_back(contents)?;
     if snapshot::is_there() {
         let taken = snapshot::take(&home, &contents.proposal);
         let (number, ran) = taken.map_err(|error| format!("no snapshot can be taken: {error}"))?;

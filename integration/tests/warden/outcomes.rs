@@ -285,3 +285,37 @@ fn what_no_repository_offers_comes_back_from_the_snapshot_and_takes_nothing_else
     assert_eq!(house.stage(&people.approve(&sealed, &[&people.mira])).unwrap_err().0, "spent");
     assert!(runner.try_sh("dnf5 check").unwrap().status.success());
 }
+
+#[test]
+fn a_snapshot_that_is_the_only_way_back_is_taken_or_nothing_begins() {
+    let Some(_turn) = turn("a_snapshot_that_is_the_only_way_back_is_taken_or_nothing_begins") else {
+        return;
+    };
+    let lab = Lab::up(&LabConfig::new([("five", Base::Dnf5)])).unwrap();
+    let people = People::new();
+    let runner = lab.runner("five");
+    runner.sh("snapper --no-dbus create-config / && test -f /etc/snapper/configs/root").unwrap();
+    let forget = "mv /etc/snapper/configs/root /root/snapper";
+    runner.write("/etc/countersign/drain", format!("#!/bin/sh\n{forget}\n"), 0o755).unwrap();
+    let house = House::new(&lab, runner, &people, "drain = \"/etc/countersign/drain\"");
+    runner.sh("rpm -i /srv/lab/loose/site-agent-7.1-1.noarch.rpm").unwrap();
+    let mut proposal =
+        house.proposal(vec![house.change(Action::Remove, "site-agent-7.1-1.noarch", Reason::ExternalUser, "")]);
+    proposal.way_back = WayBack { kind: WayBackKind::Snapshot, missing: vec!["site-agent-7.1-1.noarch".to_owned()] };
+    let sealed = Sealed::new(proposal).unwrap();
+    let before = house.state();
+
+    // It went away after the staging: nothing is spent.
+    let bundle = house.permitted(&sealed, &[&people.mira]);
+    runner.sh(forget).unwrap();
+    assert_eq!(house.apply(&bundle).unwrap_err().0, "irreversible");
+    assert_eq!(house.started(), []);
+    runner.sh("mv /root/snapper /etc/snapper/configs/root").unwrap();
+    before.assert_same(&house.state(), "before it is spent");
+
+    // It goes away while the runner is drained.
+    let undone = house.carry_out(&sealed);
+    assert_eq!(undone.stage, Stage::Undone, "{undone:?}");
+    assert!(undone.detail.as_ref().unwrap().contains("only a snapshot leads back"), "{undone:?}");
+    assert_eq!(before.packages, house.state().packages);
+}
