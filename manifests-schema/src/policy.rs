@@ -45,7 +45,7 @@ pub struct ObserverTable {
     pub max_open: u32,
     /// Whether pull requests are opened, and as what.
     pub pull_request: PullRequest,
-    /// Whether the observer comments on pull requests.
+    /// Whether the observer comments on pull requests; has no effect yet.
     pub comment: bool,
     /// Whether pull requests of gone drift are closed.
     pub close_resolved: bool,
@@ -214,7 +214,7 @@ impl Default for BreakerTable {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DrillTable {
-    /// How often the way back is rehearsed; a duration.
+    /// How often the way back is rehearsed; a duration; has no effect yet.
     pub every: String,
 }
 

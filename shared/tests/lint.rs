@@ -299,6 +299,18 @@ fn other_files_that_cannot_be_meant_are_errors() {
 }
 
 #[test]
+fn a_policy_key_without_an_effect_is_warned_of() {
+    let policy = |body: &str| with("policy.toml", &format!("schema = \"countersign/policy/1\"\n{body}"));
+    let found = policy("[observer]\ncomment = true\n[drill]\nevery = \"7d\"\n");
+    assert_eq!(found.len(), 2, "{found:?}");
+    for (problem, start) in found.iter().zip(["policy.toml:3:1 warning ", "policy.toml:5:1 warning "]) {
+        assert!(problem.starts_with(start) && problem.contains("has no effect"), "{problem}");
+    }
+    // What `lint --show-policy` prints is taken as it is.
+    assert_eq!(policy("[observer]\ncomment = false\n[drill]\nevery = \"30d\"\n"), Vec::<String>::new());
+}
+
+#[test]
 fn a_repository_without_fleet_or_with_unreadable_files_says_so() {
     let none = problems(&BTreeMap::new());
     assert!(none.iter().any(|p| p.starts_with("fleet.toml error there is no fleet.toml")), "{none:?}");

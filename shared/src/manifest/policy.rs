@@ -23,7 +23,7 @@ pub struct Policy {
     pub max_open: u32,
     /// Whether pull requests are opened, and as what.
     pub pull_request: PullRequest,
-    /// Whether the observer comments on pull requests.
+    /// Whether the observer comments on pull requests; has no effect yet.
     pub comment: bool,
     /// Whether pull requests of gone drift are closed.
     pub close_resolved: bool,
@@ -37,7 +37,7 @@ pub struct Policy {
     pub breaker: BreakerTable,
     /// Maintenance windows by group; none = always.
     pub windows: BTreeMap<String, Vec<Window>>,
-    /// How often the way back is rehearsed.
+    /// How often the way back is rehearsed; has no effect yet.
     pub drill_every: Duration,
 }
 
@@ -157,6 +157,9 @@ pub(super) fn read<'g>(
         }
         if let Some(mut table) = scope.table("drill", findings) {
             read_period(&mut policy.drill_every, "every", &mut table, findings);
+            if policy.drill_every != Policy::default().drill_every {
+                without_effect("every", "no program rehearses the way back by itself", &table, findings);
+            }
             table.finish(findings);
         }
     });
@@ -169,8 +172,17 @@ fn read_observer(policy: &mut Policy, table: &mut Scope<'_>, findings: &mut Find
     let words = [("draft", PullRequest::Draft), ("ready", PullRequest::Ready), ("no", PullRequest::No)];
     set(&mut policy.pull_request, table.choice("pull_request", &words, findings));
     set(&mut policy.comment, table.boolean("comment", findings));
+    if policy.comment {
+        without_effect("comment", "no program writes comments", table, findings);
+    }
     set(&mut policy.close_resolved, table.boolean("close_resolved", findings));
     read_period(&mut policy.metadata_max_age, "metadata_max_age", table, findings);
+}
+
+/// A key of the format that nothing looks at yet.
+fn without_effect(key: &str, why: &str, table: &Scope<'_>, findings: &mut Findings) {
+    let span = table.key_span(key).unwrap_or_else(|| table.span());
+    findings.warning(table.source(), &span, format!("`{key}` has no effect: {why}"), "take it away");
 }
 
 fn read_approval(approval: &mut Approval, table: &mut Scope<'_>, findings: &mut Findings) {
