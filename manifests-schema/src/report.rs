@@ -65,7 +65,9 @@ pub enum Status {
 /// One difference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DriftItem {
-    /// See SPEC 3.
+    /// What kind of difference it is: `missing`, `unwanted`, `unlisted`, `ahead`, `behind`, `duplicate`, `wrong-arch`,
+    /// `not-in-lock`, `wrong-origin`, `kernel-mismatch`, `out-of-band`, `interrupted`, `repo-enabled`, `repo-disabled`,
+    /// `selinux` or `stuck-lock`.
     pub code: String,
     /// Package name; null for host items.
     pub package: Option<String>,

@@ -1,4 +1,4 @@
-//! The gates in front of a mutation, in the order in which they decide (DESIGN 5). Each is one pure function over
+//! The gates in front of a mutation, in the order in which they decide. Each is one pure function over
 //! [`Facts`] in a file of its own, and one row of [`GATES`]. A gate passes or refuses; it never warns.
 
 mod breaker;

@@ -99,7 +99,7 @@ fn contents(admitted: &Admitted, store: &Store, records: &mut Records) -> Result
     })
 }
 
-/// The digest of SPEC 5, `base`.
+/// The digest of everything that a plan rests on, to compare with the proposal's `base`.
 pub(crate) fn base(seen: &Observation<'_>) -> Result<String, Refused> {
     let configuration = configuration_digest(seen)
         .map_err(|section| Refused::new("state-moved", format!("{section} could not be read")))?;

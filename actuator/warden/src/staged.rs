@@ -43,11 +43,11 @@ pub(crate) struct Contents {
     pub(crate) transaction: Transaction,
     /// How the proposal wants it to be undone.
     pub(crate) way_back: WayBackKind,
-    /// The digest of the machine's state, SPEC 5 `base`.
+    /// The digest of the machine's state, as the proposal's `base`.
     pub(crate) base: String,
     /// The whole set before.
     pub(crate) former: Vec<Instance>,
-    /// sha256 of that set, SPEC 5 `package-set`.
+    /// The package-set digest of that set.
     pub(crate) before: String,
     /// The whole set afterwards.
     pub(crate) wanted: Vec<Instance>,

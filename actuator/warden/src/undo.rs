@@ -201,7 +201,7 @@ fn workplace(store: &Store) -> io::Result<PathBuf> {
 /// The set as it is now.
 struct Look {
     set: Vec<Instance>,
-    /// SPEC 5 `package-set`.
+    /// Its package-set digest.
     digest: String,
 }
 

@@ -1,4 +1,4 @@
-//! Which commit of canonical made an item drift. SPEC 3 `since` (b).
+//! Which commit of canonical made an item drift.
 
 use countersign_shared::drift::{Code, Compiled, Drift, Item, drift};
 use countersign_shared::observation::Observation;

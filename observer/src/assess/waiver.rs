@@ -1,4 +1,4 @@
-//! Waivers: drift that people have accepted for a time. SPEC 2 "Waivers".
+//! Waivers: drift that people have accepted for a time.
 
 use countersign_manifests_schema::report::Waived;
 use countersign_shared::drift::Item;

@@ -202,7 +202,7 @@ pub(super) fn new_findings(report: &DriftReport) -> Vec<Finding<'_>> {
     findings
 }
 
-/// SPEC 3: by package, arch, code.
+/// The order of items: by package, arch, code.
 pub(super) fn order(item: &DriftItem) -> (Option<&str>, Option<&str>, &str, &[String]) {
     (item.package.as_deref(), item.arch.as_deref(), &item.code, &item.seen)
 }

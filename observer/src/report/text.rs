@@ -7,7 +7,7 @@ use super::page::Page;
 use super::summary::{FailureGroup, Summary, Verdict};
 use super::{counted, details, grouped, moment, subject_unless};
 
-/// SPEC 6.
+/// Of the first screen.
 const MOST_LINES: usize = 60;
 
 /// How much is shown.

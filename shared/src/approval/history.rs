@@ -1,4 +1,4 @@
-//! Canonical's history, judged commit by commit along first parents since the anchor (DESIGN 3).
+//! Canonical's history, judged commit by commit along first parents since the anchor.
 //!
 //! A commit counts when a person stands behind it: by signing it, or by naming it in a later signed commit with the
 //! line `Countersign-Endorses: <commit id>`. Who is a person, and how many are needed, is read from `approvers` and

@@ -1,5 +1,5 @@
 //! Drift that people have adopted: what a commit of canonical must say so that its following of drift is theirs.
-//! DESIGN 8 *spec-follows-drift*.
+//! Everything else that follows drift is found as *spec-follows-drift*.
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};

@@ -1,5 +1,5 @@
-//! Changes behind dnf's back, by dnf's own chain of digests, and transactions that never ended. SPEC 3 `out-of-band`,
-//! `interrupted`.
+//! Changes behind dnf's back, by dnf's own chain of digests, and transactions that never ended: `out-of-band`
+//! and `interrupted`.
 
 use super::Code;
 use super::finding::Finding;

@@ -1,4 +1,4 @@
-//! What the manifest says about the host itself. SPEC 2 `[host]`, SPEC 3 `stuck-lock`.
+//! What the manifest says about the host itself in `[host]`, and locks that are held for too long.
 
 use super::Code;
 use super::finding::Finding;

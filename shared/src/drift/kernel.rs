@@ -1,4 +1,4 @@
-//! The running kernel: `same-as = "running-kernel"`, and the protection of its packages. SPEC 2 "Install-only".
+//! The running kernel: `same-as = "running-kernel"`, and the protection of its packages.
 
 use super::Code;
 use super::finding::Finding;

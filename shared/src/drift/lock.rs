@@ -1,4 +1,4 @@
-//! Closed manifests: the installed set against a lock. SPEC 2 "Locks".
+//! Closed manifests: the installed set against a lock.
 //!
 //! A line of a lock is a rule `= epoch:version-release` for one `name.arch`. Rules that people wrote are judged first,
 //! so that there is one code per name and arch.

@@ -5,14 +5,14 @@
 //!
 //! | file | codes | rule |
 //! |---|---|---|
-//! | `version` | `missing`, `unwanted`, `ahead`, `behind`, `duplicate`, `wrong-arch` | SPEC 2 "Version specs", "Keys", "Install-only" |
-//! | `kernel` | `kernel-mismatch` | SPEC 2 `same-as` |
-//! | `unlisted` | `unlisted` | SPEC 2 `[unlisted]` |
-//! | `lock` | `not-in-lock`, and `missing`, `ahead`, `behind` of closed manifests | SPEC 2 "Locks" |
-//! | `origin` | `wrong-origin` | SPEC 2 `from`, `vendors`, `keys` |
-//! | `chain` | `out-of-band`, `interrupted` | SPEC 3 |
-//! | `host` | `repo-enabled`, `repo-disabled`, `selinux`, `stuck-lock` | SPEC 2 `[host]` |
-//! | `since` | when and by whom, as the runner itself says | SPEC 3 `since` |
+//! | `version` | `missing`, `unwanted`, `ahead`, `behind`, `duplicate`, `wrong-arch` | `[packages]` |
+//! | `kernel` | `kernel-mismatch` | `same-as` |
+//! | `unlisted` | `unlisted` | `[unlisted]` |
+//! | `lock` | `not-in-lock`, and `missing`, `ahead`, `behind` of closed manifests | `lock` |
+//! | `origin` | `wrong-origin` | `from`, `vendors`, `keys` |
+//! | `chain` | `out-of-band`, `interrupted` | nothing: judged by dnf's own records |
+//! | `host` | `repo-enabled`, `repo-disabled`, `selinux`, `stuck-lock` | `[host]` |
+//! | `since` | when and by whom, as the runner itself says | nothing |
 //!
 //! What a failed section would have been needed for is not judged, neither as drift nor as clean: it is in
 //! [`Drift::unjudged`], and then nothing on that runner is remediable.
@@ -40,46 +40,46 @@ use crate::manifest::waiver::Difference;
 use crate::observation::Failure;
 use std::fmt;
 
-/// What kind of difference an item is. The order is that of SPEC 3's table; items are sorted by the code's text.
+/// What kind of difference an item is. Items are sorted by the code's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Code {
-    /// Wanted, and no instance there. SPEC 2 "Keys" (a plain name is satisfied by the native arch or noarch) and
-    /// "Install-only" (present iff any instance matches).
+    /// Wanted, and no instance there: a plain name is satisfied by the native arch or noarch, an install-only package by any
+    /// instance that matches.
     Missing,
-    /// Wanted absent, and there. SPEC 2 "Keys" (plain `absent` means all) and "Install-only" (`absent <spec>`).
+    /// Wanted absent, and there: plain `absent` means all instances, `absent <spec>` those that match.
     Unwanted,
-    /// Named by no rule. SPEC 2 `[unlisted]`, by dnf's install reason.
+    /// Named by no rule; `[unlisted]` says by dnf's install reason what that means.
     Unlisted,
-    /// Newer than wanted. SPEC 3: above the upper bound or `=`.
+    /// Newer than wanted: above the upper bound or `=`.
     Ahead,
-    /// Older than wanted. SPEC 3: below the lower bound or `=`.
+    /// Older than wanted: below the lower bound or `=`.
     Behind,
-    /// Two instances of a package that is not install-only. SPEC 3.
+    /// Two instances of a package that is not install-only.
     Duplicate,
-    /// Only a foreign architecture is installed. SPEC 2 "Keys"; never also `missing`.
+    /// Only a foreign architecture is installed; never also `missing`.
     WrongArch,
-    /// Not in the lock of a closed manifest. SPEC 2 "Locks".
+    /// Not in the lock of a closed manifest.
     NotInLock,
-    /// From a repository, vendor or key that is not allowed. SPEC 2 `from`, `vendors`, `keys`; SPEC 3 on unknown ones.
+    /// From a repository, vendor or key that is not allowed; one that is not known is never wrong.
     WrongOrigin,
-    /// Not the running kernel's version. SPEC 2 `same-as = "running-kernel"`.
+    /// Not the running kernel's version, though the rule is `same-as = "running-kernel"`.
     KernelMismatch,
-    /// Changed behind dnf's back. SPEC 3: dnf's own digest of the set differs from its last completed transaction's.
+    /// Changed behind dnf's back: dnf's own digest of the set differs from its last completed transaction's.
     OutOfBand,
-    /// dnf was killed in the middle of a transaction. SPEC 3: status `Started` and end 0.
+    /// dnf was killed in the middle of a transaction: status `Started` and end 0.
     Interrupted,
-    /// A repository is enabled that should not be. SPEC 2 `repositories`.
+    /// A repository is enabled that `repositories` does not list.
     RepoEnabled,
-    /// A repository is not enabled that should be. SPEC 2 `repositories`.
+    /// A repository is not enabled that `repositories` lists.
     RepoDisabled,
-    /// SELinux is not in the wanted mode. SPEC 2 `selinux`.
+    /// SELinux is not in the wanted mode.
     Selinux,
-    /// A dnf or rpm lock has been held for over six hours. SPEC 3.
+    /// A dnf or rpm lock has been held for over six hours.
     StuckLock,
 }
 
 impl Code {
-    /// Every code, in the order of SPEC 3's table.
+    /// Every code, those of packages first.
     pub const ALL: [Code; 16] = [
         Code::Missing,
         Code::Unwanted,

@@ -1,4 +1,4 @@
-//! Where installed packages came from. SPEC 2 `from`, `vendors`, `keys`; SPEC 3 `wrong-origin`.
+//! Where installed packages came from, against `from`, `vendors` and `keys` of the manifest.
 
 use super::Code;
 use super::finding::{Finding, Seen};

@@ -1,4 +1,4 @@
-//! When a runner came to be as it is, and who did it, as far as dnf's history and rpm say. SPEC 3 `since` (a), `by`.
+//! When a runner came to be as it is, and who did it, as far as dnf's history and rpm say.
 
 use super::By;
 use super::finding::Finding;

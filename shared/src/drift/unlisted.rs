@@ -1,4 +1,4 @@
-//! Packages that no manifest names, by dnf's install reason. SPEC 2 `[unlisted]`.
+//! Packages that no manifest names, by dnf's install reason.
 
 use super::Code;
 use super::finding::Finding;

@@ -1,4 +1,5 @@
-//! What a rule demands of the instances of one name. SPEC 2 "Version specs", "Keys", "Install-only".
+//! What a rule demands of the instances of one name: its versions, its architectures, and that of several instances one
+//! may be enough.
 
 use super::Code;
 use super::finding::Finding;

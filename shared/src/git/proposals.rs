@@ -39,7 +39,7 @@ impl ProposalRef {
 
     fn named(sigil: &str, name: &str) -> Result<Self, GitError> {
         let refuse = |problem| Err(GitError::Reference { name: name.to_owned(), problem });
-        // The names of runners (SPEC 2), which are those of classes too.
+        // As the names of runners in fleet.toml, which are those of classes too.
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
         if !name.starts_with(plain) || name.len() > 120 || !name.chars().all(|c| plain(c) || matches!(c, '.' | '-')) {
             return refuse("only a-z, 0-9, dots and dashes can be in the name of a proposal's branch");

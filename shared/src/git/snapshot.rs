@@ -15,7 +15,7 @@ pub struct Wanted<'a> {
     pub directories: &'a [&'a str],
 }
 
-/// What canonical consists of (DESIGN 3).
+/// What canonical consists of; other files are not read.
 pub const CANONICAL: Wanted<'static> = Wanted {
     files: &["approvers", "fleet.toml", "policy.toml"],
     directories: &["fleet.d", "locks", "manifests", "waivers"],

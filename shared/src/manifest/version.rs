@@ -7,7 +7,7 @@ use std::fmt;
 /// Comparisons that one spec may have.
 pub const MAX_BOUNDS: usize = 16;
 
-/// A parsed version spec. See SPEC "Version specs".
+/// A parsed version spec: bounds with the meaning of rpm dependencies, joined by commas; `*` = any.
 ///
 /// Lower bounds first, then `=`, then upper bounds, without repetition: two specs that say the same in another order
 /// are equal.

@@ -1,4 +1,4 @@
-//! What a proposal is bound to on the machine. SPEC 5.
+//! What a proposal is bound to on the machine: the digests of its package set and of everything that a plan rests on.
 
 use super::hex;
 use crate::nevra::Nevra;

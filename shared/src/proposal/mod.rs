@@ -36,7 +36,7 @@ pub use sealed::{MAX_BYTES, SealError, Sealed};
 
 use std::fmt;
 
-/// Why an item of drift is not proposed. SPEC 3 `blocked`.
+/// Why an item of drift is not proposed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Block {
     /// No repository offers a version that fits.

@@ -68,7 +68,7 @@ impl<'a> Predicted<'a> {
         &self.packages
     }
 
-    /// Its package-set digest. SPEC 5.
+    /// Its package-set digest, 64 hex digits.
     pub fn set_digest(&self) -> String {
         set_digest(&self.packages)
     }

@@ -1,4 +1,4 @@
-//! Tables over every code and every sentence of SPEC 2 "Keys", "Install-only", "gpg-pubkey" and SPEC 3.
+//! Tables over every code, and over what is special: keys with an architecture, install-only packages, gpg-pubkey.
 
 mod chain;
 mod host;
