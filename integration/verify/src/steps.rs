@@ -55,19 +55,19 @@ pub(crate) fn run() -> ExitCode {
     end(tally, &failed, began)
 }
 
-/// All tests of the workspace. The schemas and the dependency closures are compared there too.
+/// All tests of the workspace. The schemas and the dependency closures are compared there too. What tests that pass say is
+/// shown, as they say what they have left out.
 fn test(root: &Path, tally: &mut Tally) -> bool {
-    let mut command = cargo(root, &["test", "--workspace", "--no-fail-fast", "--locked"]);
+    let mut command = cargo(root, &["test", "--workspace", "--no-fail-fast", "--locked", "--", "--show-output"]);
     command.env("COUNTERSIGN_LAB", "1").stdout(Stdio::piped());
     if std::env::var_os("COUNTERSIGN_DATA").is_none() {
-        let data = root.join("../shared/data");
-        match data.canonicalize() {
+        match root.join("../shared/data").canonicalize() {
             Ok(data) => {
-                say(&format!("COUNTERSIGN_DATA is {}", data.display()));
+                say("COUNTERSIGN_DATA is not set: the directory shared/data beside this repository is taken");
                 command.env("COUNTERSIGN_DATA", data);
             }
             Err(_) => say(
-                "COUNTERSIGN_DATA is not set and ../shared/data is not there: tests over real data say that they did not run",
+                "COUNTERSIGN_DATA is not set, and there is no directory shared/data beside this repository: tests over real data are counted as skipped",
             ),
         }
     }
@@ -124,6 +124,9 @@ fn end(tally: Tally, failed: &[&str], began: Instant) -> ExitCode {
     }
     // The tests step is counted by its tests, if they ran so far as to fail.
     let steps = failed.iter().filter(|name| !name.starts_with("tests") || tally.failed == 0).count() as u64;
+    for (reason, count) in &tally.skipped {
+        say(&format!("{count} skipped: {reason}"));
+    }
     say(&format!("{} passed, {} failed", tally.passed, tally.failed + steps));
     if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

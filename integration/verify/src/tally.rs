@@ -1,15 +1,24 @@
 //! Counting what the test harness reports.
 
+use std::collections::BTreeMap;
+
 /// Tests that passed and failed, over all test programs.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) passed: u64,
     pub(crate) failed: u64,
+    /// What tests that passed have left out, by their reason.
+    pub(crate) skipped: BTreeMap<String, u64>,
 }
 
 impl Tally {
-    /// Adds a line of the harness such as `test result: ok. 12 passed; 0 failed; 0 ignored; …`; other lines count for nothing.
+    /// Adds a line of the harness such as `test result: ok. 12 passed; 0 failed; 0 ignored; …`, or of a test,
+    /// `SKIPPED [NAME]: REASON`; other lines count for nothing.
     pub(crate) fn read(&mut self, line: &str) {
+        if let Some((_, reason)) = line.strip_prefix("SKIPPED").and_then(|rest| rest.split_once(": ")) {
+            *self.skipped.entry(reason.to_owned()).or_default() += 1;
+            return;
+        }
         let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". ")) else {
             return;
         };
@@ -36,9 +45,13 @@ mod tests {
             "test nothing ... ok",
             "a line that says 7 passed; 7 failed",
             "test result: of something else",
+            "SKIPPED: no data, so nothing was compared",
+            "SKIPPED keys: no keys here",
+            "SKIPPED people: no keys here",
         ] {
             tally.read(line);
         }
-        assert_eq!(tally, Tally { passed: 18, failed: 4 });
+        let skipped = [("no data, so nothing was compared".to_owned(), 1), ("no keys here".to_owned(), 2)];
+        assert_eq!(tally, Tally { passed: 18, failed: 4, skipped: skipped.into() });
     }
 }
