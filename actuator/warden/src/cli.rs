@@ -7,7 +7,7 @@ use crate::store::Store;
 use crate::{front, glass, hook, serve, watch};
 use countersign_shared::answer::print;
 use countersign_shared::duration::Span;
-use countersign_shared::exit::{Outcome, help_text};
+use countersign_shared::exit::Outcome;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -29,6 +29,14 @@ Usage: countersign-warden                  one framed request on stdin, one fram
 It reads /etc/countersign/warden.toml, which must be root's, and nothing of its environment.
 ";
 
+/// How it ends; of the outcomes of all programs it knows these.
+const EXIT_STATUS: &str = "\
+Exit status:
+   2  wrong usage or an invalid warden.toml
+   1  failure
+   0  done; an answer was written, also a refusal
+";
+
 /// The keys of warden.toml.
 pub const CONFIGURATION_KEYS: &[&str] = crate::config::KEYS;
 
@@ -37,7 +45,7 @@ pub fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args_os().skip(1).map(|it| it.to_string_lossy().into_owned()).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["--help" | "-h"] => return say(&format!("{USAGE}\n{}", help_text())),
+        ["--help" | "-h"] => return say(&format!("{USAGE}\n{EXIT_STATUS}")),
         ["--version" | "-V"] => return say(&format!("countersign-warden {}\n", env!("CARGO_PKG_VERSION"))),
         _ => {}
     }

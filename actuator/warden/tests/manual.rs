@@ -30,3 +30,22 @@ fn every_key_of_the_configuration_is_in_the_man_page() {
         assert!(section.lines().any(|line| line.starts_with(".B ") && line.contains(key)), "{key}");
     }
 }
+
+#[test]
+fn help_and_man_page_have_the_exit_statuses_that_there_are_and_no_other() {
+    let help = String::from_utf8(
+        std::process::Command::new(env!("CARGO_BIN_EXE_countersign-warden"))
+            .arg("--help")
+            .output()
+            .expect("it runs")
+            .stdout,
+    )
+    .expect("help is text");
+    let (_, table) = help.split_once("Exit status").expect("help has a table");
+    let of_help: Vec<_> = table.lines().skip(1).filter_map(|line| line.trim().split_once("  ")).collect();
+    assert_eq!(of_help.iter().map(|(status, _)| *status).collect::<Vec<_>>(), ["2", "1", "0"]);
+    let (_, page) = PAGE.split_once(".SH EXIT STATUS\n").expect("the page has a section");
+    let (section, _) = page.split_once(".SH").expect("another follows");
+    let of_page: Vec<_> = section.split(".TP\n").skip(1).filter_map(|entry| entry.trim().split_once('\n')).collect();
+    assert_eq!(of_page, of_help);
+}
