@@ -110,6 +110,8 @@ fn prepare(contents: &Contents, policy: &Policy, store: &Store) -> Result<Journa
         undrain: policy.undrain.clone(),
     };
     journal.save(store).map_err(failed)?;
+    // What is spent is never without what undoes it: nobody has synced the files that dnf fetched.
+    store.sync().map_err(failed)?;
     Ok(journal)
 }
 

@@ -1,7 +1,7 @@
 //! The directory in which the warden remembers: root's alone, written durably, one lock.
 
 use crate::refused::Refused;
-use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
+use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock, syncfs};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -111,8 +111,7 @@ impl Store {
             let _ = fs::remove_file(self.path("reserve"));
             write()?;
         }
-        fs::rename(&partial, self.path(name))?;
-        self.sync()
+        self.rename(&format!("{name}.new"), name)
     }
 
     /// Reads a file; `None` where there certainly is none.
@@ -158,13 +157,16 @@ impl Store {
         }
     }
 
-    /// Renames a directory, durably.
+    /// Renames a file or a directory, durably.
     pub(crate) fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        fs::rename(self.path(from), self.path(to))?;
-        self.sync()
+        let to = self.path(to);
+        fs::rename(self.path(from), &to)?;
+        // rename(2) is of the directory that has the name, fsync(2) of nothing else.
+        File::open(to.parent().unwrap_or(&self.dir))?.sync_all()
     }
 
-    fn sync(&self) -> io::Result<()> {
-        File::open(&self.dir)?.sync_all()
+    /// Everything that is in it reaches the disk, whoever wrote it.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        Ok(syncfs(File::open(&self.dir)?)?)
     }
 }

@@ -14,7 +14,7 @@ use crate::house::{House, PROGRAM, STATE, reasons};
 use crate::people::{People, text};
 
 const FAULT: &str = "/run/countersign-fault";
-const HELD: &str = "/run/countersign-fault.held";
+pub(crate) const HELD: &str = "/run/countersign-fault.held";
 
 /// Boundaries at which nothing is spent yet; at which it is being applied; being kept; being undone.
 const STAGING: [&str; 3] = ["StageJudged", "StageFetched", "StageWritten"];
@@ -57,7 +57,7 @@ fn policy(runner: &Runner) -> String {
     runner.sh("sha256sum /etc/countersign/*").unwrap()
 }
 
-fn fault(house: &House<'_>, step: &str, action: &str) {
+pub(crate) fn fault(house: &House<'_>, step: &str, action: &str) {
     // /run is a mount of the runner's own: it cannot be written to from outside.
     house.runner.sh(&format!("printf '%s\\n' '{step} {action}' >{FAULT}")).unwrap();
 }
@@ -69,12 +69,12 @@ fn happened(house: &House<'_>, step: &str) {
 }
 
 /// The program waits at its boundary. Nothing tells us when; each question takes a while.
-fn reached(house: &House<'_>) {
+pub(crate) fn reached(house: &House<'_>) {
     while !house.runner.try_sh(&format!("test -e {HELD}")).unwrap().status.success() {}
 }
 
 /// Whoever is at work is done; then what is due is done, as a timer does it.
-fn settle(house: &House<'_>) -> String {
+pub(crate) fn settle(house: &House<'_>) -> String {
     house
         .runner
         .sh(&format!("flock {STATE}/lock true; {PROGRAM} check; flock {STATE}/lock true; {PROGRAM} check"))
@@ -82,7 +82,7 @@ fn settle(house: &House<'_>) -> String {
 }
 
 /// A proposal with a bit of everything, for drift that is planted if it is not there.
-fn work(house: &House<'_>) -> Sealed {
+pub(crate) fn work(house: &House<'_>) -> Sealed {
     let dnf = house.runner.dnf();
     let drift = house.runner.try_sh("rpm -q llvm-20.1.0 htop && ! rpm -q strace").unwrap();
     if !drift.status.success() {
@@ -98,7 +98,7 @@ fn work(house: &House<'_>) -> Sealed {
 }
 
 /// What a test compares: the set, its content and the reasons for it.
-fn picture(house: &House<'_>) -> (String, String) {
+pub(crate) fn picture(house: &House<'_>) -> (String, String) {
     let set = house.runner.sh("rpm -qa --qf '%{nevra} %{sha256header}\\n' | sort").unwrap();
     (set, reasons(house.runner))
 }

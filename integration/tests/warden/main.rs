@@ -14,4 +14,5 @@ mod hooks;
 mod house;
 mod outcomes;
 mod people;
+mod power;
 mod refusals;
