@@ -51,7 +51,7 @@ repositories = ["fedora", "updates"]
 pub(crate) struct Site {
     dir: tempfile::TempDir,
     url: String,
-    anchor: String,
+    pub(crate) anchor: String,
 }
 
 /// What differs between configurations of one site.

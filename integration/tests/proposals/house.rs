@@ -36,7 +36,7 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
 impl House {
     pub(crate) fn new(lab: &Lab) -> Self {
         let server = lab.runner("forge");
-        let site = Site::new(server, runners(lab));
+        let mut site = Site::new(server, runners(lab));
         for (name, owner) in [("keys/observer_sign", NOBODY), ("keys/proposed_push", NOBODY), ("people/push", 0)] {
             let path = site.path(name);
             let mut make = Command::new("ssh-keygen");
@@ -49,7 +49,8 @@ impl House {
         let fleet = fs::read_to_string(site.path("canonical/fleet.toml")).unwrap();
         let sign = site.public_key("keys/observer_sign");
         let fleet = fleet.replacen("[keys]\n", &format!("[keys]\nobserver_sign = [\"{sign}\"]\n"), 1);
-        let anchor = site.commit(&[("fleet.toml", &fleet)]);
+        // People begin to judge at the commit that declares the signing key.
+        site.anchor = site.commit(&[("fleet.toml", &fleet)]);
         site.push(server);
         site.enroll(runners(lab));
 
@@ -64,16 +65,7 @@ impl House {
         let clone = site.path("clone");
         let observer = site.observer(&Settings::of("proposals"));
         let config = site.path("proposals.toml");
-        let text = fs::read_to_string(&config).unwrap();
-        // People begin to judge at the commit that declares the signing key.
-        let mut text: String = text
-            .lines()
-            .map(
-                |line| {
-                    if line.starts_with("anchor") { format!("anchor = \"{anchor}\"\n") } else { format!("{line}\n") }
-                },
-            )
-            .collect();
+        let mut text = fs::read_to_string(&config).unwrap();
         text += &format!(
             "[proposed]\nurl = \"{url}\"\nssh_key = \"keys/proposed_push\"\nknown_hosts = \"known_hosts\"\n\
              signing_key = \"keys/observer_sign\"\n"

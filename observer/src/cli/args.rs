@@ -59,7 +59,7 @@ pub enum Command {
     Propose(Propose),
     /// Offer the newest proposals to people: signed branches, and pull requests where there is a forge
     ///
-    /// Branches proposals/RUNNER and proposals/@CLASS of the repository of [proposed] are made, brought up to date and taken away; no other is ever written, and nothing is merged. Without [forge] it prints what to fetch, and the command that approves it. It can be run again at any time.
+    /// Branches proposals/RUNNER and proposals/@CLASS of the proposed repository are made, brought up to date and taken away; no other is ever written, and nothing is merged. Without a forge it prints what to fetch, and the command that approves it. It can be run again at any time.
     Publish,
     /// The main job: observe, diff, report, propose, publish
     Nightly(Show),
