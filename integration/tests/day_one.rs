@@ -156,6 +156,12 @@ impl Day {
         flow::nightly(desk, false, SCREEN, &Progress::new()).await
     }
 
+    async fn propose(&self) -> String {
+        let desk = Desk::open_to_write(self.config()).unwrap();
+        let done = flow::propose(desk, flow::Selection::default(), &Progress::new()).await;
+        done.unwrap_or_else(|stop| panic!("{stop:?}")).text
+    }
+
     async fn nightly(&self) -> Done {
         self.try_nightly().await.unwrap_or_else(|stop| panic!("{stop:?}"))
     }
@@ -266,6 +272,43 @@ async fn what_a_baseline_adopts_knowingly_is_no_finding_and_what_is_committed_wi
         assert_eq!(guards.is_empty(), knowingly, "{guards:?}");
         assert!(guards.iter().all(|guard| guard.contains("spec-follows-drift")), "{guards:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_serious_finding_blocks_proposals_every_night_until_a_commit_of_canonical_resets_it() {
+    let now = jiff::Timestamp::now().as_second();
+    let story = drifted(now - 3600);
+    let fleet = FakeFleet::start(vec![story[0].runner()], observer_public_key()).await.unwrap();
+    let day = Day::begin(&fleet.runners, ALONE).await;
+    day.nightly().await;
+    day.baseline("baseline").await;
+    day.publish("Take what is there, and say nothing of it");
+    assert!(guards(&day.nightly().await).len() > 1, "one for each thing that was adopted");
+
+    // Somebody wants something to go, and nothing is proposed: neither on this night nor on the next.
+    let manifest = day.home.path().join("work/manifests/builders.toml");
+    let text = fs::read_to_string(&manifest).unwrap().replace("\nhtop = \"*\"", "\nhtop = \"absent\"");
+    fs::write(&manifest, &text).unwrap();
+    day.publish("Want no htop");
+    let mut since = Vec::new();
+    for _ in 0..2 {
+        let done = day.nightly().await;
+        assert_eq!(unwaived(&done), ["runner-01 htop unwanted"]);
+        let [guard] = &guards(&done)[..] else { panic!("{:?}", guards(&done)) };
+        assert!(guard.contains("`Countersign-Resets: spec-follows-drift`"), "{guard}");
+        since.push(guard.clone());
+        let told = day.propose().await;
+        assert!(told.contains("0 new proposals, 0 kept, 1 items blocked"), "{told}");
+        assert!(told.contains("the sequence guard found spec-follows-drift"), "{told}");
+    }
+    assert_eq!(since[0], since[1], "it stands since the run that found it");
+
+    day.publish_with(&["--allow-empty", "-m", "We looked at it", "-m", "Countersign-Resets: spread"]);
+    assert_eq!(guards(&day.nightly().await).len(), 1, "that was another one");
+    day.publish_with(&["--allow-empty", "-m", "We looked at it", "-m", "Countersign-Resets: spec-follows-drift"]);
+    assert_eq!(guards(&day.nightly().await), [""; 0]);
+    let told = day.propose().await;
+    assert!(told.contains("1 new proposals, 0 kept, 0 items blocked"), "{told}");
 }
 
 #[test]

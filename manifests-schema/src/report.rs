@@ -127,8 +127,11 @@ pub struct Guard {
     pub code: String,
     /// For people.
     pub message: String,
-    /// Runners concerned, sorted.
+    /// Runners concerned, sorted; none = the whole fleet.
     pub runners: Vec<String>,
+    /// The run that found it, when it stands from there; absent for what this run found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_run: Option<String>,
 }
 
 /// One step of a run.

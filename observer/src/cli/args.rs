@@ -56,6 +56,8 @@ pub enum Command {
     /// Make proposals that would remove the drift of the newest comparison; nothing is changed and nothing is sent
     ///
     /// Each runner's own dnf is asked, without rights, what it would take. The files go below state_dir, proposals/RUNNER/SHA256. A proposal that is still right, with at least a quarter of its life left, is kept byte for byte.
+    ///
+    /// A serious finding of the sequence guard (spec-follows-drift, burst, oscillation, spread) blocks proposals on the runners that it names, or on all if it names none, and takes away those that were made. It stands, run after run, until the message of a later commit of canonical has the line `Countersign-Resets: CODE`; the next run then begins anew. (self-inflicted, drift that follows our own application, is not connected: the actuator's receipts are not read.) This blocks proposals only: the observer has no way to the actuator's breaker, and none to a person's signature.
     Propose(Propose),
     /// Offer the newest proposals to people: signed branches, and pull requests where there is a forge
     ///

@@ -5,10 +5,10 @@ use super::stop::Stop;
 use crate::assess::{self, Assessment, Circumstances, Earlier};
 use crate::canonical::{LoadedCanonical, Source};
 use crate::config::{Config, Trust};
-use crate::guard::{self, Finding, Footprint, Spread, Watched};
+use crate::guard::{self, Finding, Footprint, Found, Spread, Watched};
 use crate::history::{HistoryError, Outcome, Previous, Run, Store};
 use crate::privilege;
-use countersign_manifests_schema::report::{Notice, RunnerReport, Status};
+use countersign_manifests_schema::report::{Guard, Notice, RunnerReport, Status};
 use countersign_shared::drift::{self, Code, Compiled, Drift};
 use countersign_shared::exit;
 use countersign_shared::manifest::Canonical;
@@ -267,13 +267,21 @@ impl<'a> Rows<'a> {
         self.accepted.iter().map(say).collect()
     }
 
-    /// Everything that the sequence guard found, over single runners, the fleet and canonical.
-    pub(super) fn guards(&mut self) -> Vec<countersign_manifests_schema::report::Guard> {
+    /// Everything that the sequence guard found, over single runners, the fleet and canonical, and what stands of the
+    /// last report.
+    pub(super) fn guards(&mut self, earlier: Option<&Found>) -> Vec<Guard> {
         let breaker = &self.loaded.canonical.policy.breaker;
         let mut findings = std::mem::take(&mut self.findings);
         findings.extend(self.spread.findings(self.loaded.canonical.fleet.runners.len(), breaker.spread_percent));
         let changes = self.past.manifest_changes(self.run.started);
         findings.extend(guard::burst(&changes, self.run.started, breaker.burst_manifests));
-        guard::gather(findings)
+        let mut guards = guard::gather(findings);
+        if let Some(earlier) = earlier.filter(|earlier| earlier.has_serious()) {
+            let reset = self.past.resets_since(&earlier.canonical_commit);
+            let fleet = &self.loaded.canonical.fleet;
+            guards.extend(guard::standing(earlier, &reset, |name| fleet.runner(name).is_some()));
+            guards.sort_by_key(|guard| guard::Code::parse(&guard.code));
+        }
+        guards
     }
 }

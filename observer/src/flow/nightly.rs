@@ -234,7 +234,7 @@ fn conclude(
     steps: Vec<Step>,
     extras: &Extras,
 ) -> Result<DriftReport, Stop> {
-    let guards = rows.guards();
+    let guards = rows.guards(desk.store.found_before(run)?.as_ref());
     let mut report = DriftReport {
         schema: DRIFT_REPORT_SCHEMA.to_owned(),
         run: run.name.clone(),

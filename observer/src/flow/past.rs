@@ -5,12 +5,13 @@ use super::stop::Stop;
 use crate::assess::{self, SpecChange};
 use crate::canonical::since;
 use crate::canonical::{LoadedCanonical, Source};
-use crate::guard::{ManifestChange, RuleChange, rule_changes};
+use crate::guard::{self, ManifestChange, RuleChange, reset_in, rule_changes};
 use countersign_shared::drift::Drift;
 use countersign_shared::drift::adoption::adopted_in;
 use countersign_shared::git::{CommitId, GitError, Mirror};
 use countersign_shared::manifest::effective::Effective;
 use countersign_shared::observation::Observation;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Seconds over which changed manifests are counted.
@@ -78,6 +79,25 @@ impl Past {
             ));
         }
         changes
+    }
+
+    /// What people have reset since a commit, by the messages of those after it. Nothing, where that commit is not found.
+    pub(super) fn resets_since(&self, commit: &str) -> BTreeSet<guard::Code> {
+        let collect = || {
+            let mut codes = BTreeSet::new();
+            for step in self.mirror.first_parents(self.tip).take(since::COMMITS) {
+                let step = step?;
+                if step.id.to_string() == commit {
+                    return Ok(codes);
+                }
+                codes.extend(reset_in(&self.mirror.message(step.id)?));
+            }
+            Ok::<_, GitError>(BTreeSet::new())
+        };
+        collect().unwrap_or_else(|error| {
+            tracing::warn!("canonical's past cannot be read: {error}");
+            BTreeSet::new()
+        })
     }
 
     /// Manifests that changed in the day before `now`, Unix seconds.

@@ -11,7 +11,7 @@ use crate::config::Accept;
 use crate::history::Run;
 use crate::observe::{Asker, Targets};
 use crate::plan;
-use crate::propose::{Case, Member, Proposed, Shelf, standings};
+use crate::propose::{Case, Member, Proposed, Shelf, barred, standings};
 use crate::report::Summary;
 use countersign_manifests_schema::report::{DriftItem, DriftReport, Guard, Notice, RunnerReport, Status};
 use countersign_shared::drift::{self, Code, Compiled};
@@ -24,9 +24,6 @@ use countersign_shared::ssh::Limits;
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
 use std::sync::Arc;
-
-/// Findings of the sequence guard after which nothing is proposed on the runners that they name.
-const SERIOUS: [&str; 2] = ["spec-follows-drift", "self-inflicted"];
 
 /// What is to be proposed.
 #[derive(Debug, Clone, Copy, Default)]
@@ -163,12 +160,6 @@ async fn asker<'d>(desk: &'d Desk, loaded: &LoadedCanonical) -> Result<Asker<'d>
     let targets = Targets::new(&loaded.canonical.fleet, known_hosts.as_deref())
         .map_err(|failure| Stop::invalid(&failure.code, failure.message))?;
     Ok(Asker::new(&desk.config, identity, targets))
-}
-
-fn barred(runner: &str, guards: &[Guard]) -> Option<Blocked> {
-    let names = |guard: &&Guard| guard.runners.iter().any(|name| name == runner);
-    let serious = guards.iter().filter(|guard| SERIOUS.contains(&guard.code.as_str())).find(names)?;
-    Some(Blocked::new(Block::Policy, format!("the sequence guard has a finding here: {}", serious.code)))
 }
 
 /// What is put to one runner, with everything that the judgement needs.

@@ -2,7 +2,7 @@
 //!
 //! Pure. Of each runner a [`Footprint`] is kept per run; [`watch`] looks at one runner after the other, so that nothing
 //! is held for all of them; [`Spread`] and [`burst`] look at the fleet and at canonical; [`gather`] makes the findings
-//! of the report.
+//! of the report; [`standing`] keeps the serious ones until people reset them.
 
 mod burst;
 mod follows;
@@ -12,6 +12,7 @@ mod inflicted;
 mod oscillation;
 mod rules;
 mod spread;
+mod standing;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ pub use footprint::{Footprint, Mark, Transaction};
 pub use inflicted::Receipt;
 pub use rules::{RuleChange, rule_changes};
 pub use spread::Spread;
+pub use standing::{Found, RESETS, reset_in, standing};
 
 use crate::assess::{Assessment, Expired};
 use countersign_manifests_schema::report::Guard;
@@ -50,6 +52,23 @@ pub enum Code {
 }
 
 impl Code {
+    /// Every code, the serious ones first.
+    pub const ALL: [Code; 8] = [
+        Code::SpecFollowsDrift,
+        Code::Burst,
+        Code::Oscillation,
+        Code::Spread,
+        Code::SelfInflicted,
+        Code::HistoryGap,
+        Code::WaiverExpired,
+        Code::ReasonsUnknown,
+    ];
+
+    /// Reads the stable text.
+    pub fn parse(text: &str) -> Option<Code> {
+        Code::ALL.into_iter().find(|code| code.as_str() == text)
+    }
+
     /// The stable text.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -64,7 +83,7 @@ impl Code {
         }
     }
 
-    /// Whether it blocks proposals and trips the breaker until people reset it.
+    /// Whether it blocks proposals until people reset it.
     pub const fn is_serious(self) -> bool {
         match self {
             Code::SpecFollowsDrift | Code::Burst | Code::Oscillation | Code::Spread | Code::SelfInflicted => true,
@@ -163,5 +182,5 @@ pub fn gather(findings: Vec<Finding>) -> Vec<Guard> {
 }
 
 fn guard(code: Code, message: String, runners: BTreeSet<String>) -> Guard {
-    Guard { code: code.to_string(), message, runners: runners.into_iter().collect() }
+    Guard { code: code.to_string(), message, runners: runners.into_iter().collect(), since_run: None }
 }

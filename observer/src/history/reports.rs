@@ -1,7 +1,7 @@
 //! What was said: reports, drift over time.
 
 use super::{HistoryError, Run, Store};
-use crate::guard::Footprint;
+use crate::guard::{Footprint, Found};
 use countersign_manifests_schema::report::{DriftItem, DriftReport, Status};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, params};
@@ -105,6 +105,15 @@ impl Store {
 
     /// The stored report of a run.
     pub fn report(&self, run: &Run) -> Result<Option<DriftReport>, HistoryError> {
+        self.stored(run)
+    }
+
+    /// What the last report before `run` found, without its rows.
+    pub fn found_before(&self, run: &Run) -> Result<Option<Found>, HistoryError> {
+        self.reported_before(run)?.map_or(Ok(None), |earlier| self.stored(&earlier))
+    }
+
+    fn stored<T: serde::de::DeserializeOwned>(&self, run: &Run) -> Result<Option<T>, HistoryError> {
         let lz4: Option<Vec<u8>> = self
             .db
             .query_row("SELECT report FROM run WHERE id = ?1", [run.id], |row| row.get(0))
@@ -121,11 +130,14 @@ impl Store {
 
     /// The report of the last run before `run` that has one.
     pub fn report_before(&self, run: &Run) -> Result<Option<DriftReport>, HistoryError> {
-        let earlier = self.find_run(
+        self.reported_before(run)?.map_or(Ok(None), |earlier| self.report(&earlier))
+    }
+
+    fn reported_before(&self, run: &Run) -> Result<Option<Run>, HistoryError> {
+        self.find_run(
             "SELECT id, name, started FROM run WHERE reported IS NOT NULL AND id < ?1 ORDER BY id DESC LIMIT 1",
             [run.id],
-        )?;
-        earlier.map_or(Ok(None), |earlier| self.report(&earlier))
+        )
     }
 
     /// What was said about a runner in the last run before `run` that observed it.

@@ -4,11 +4,13 @@
 //! Nothing is changed on a runner, and nothing leaves this machine: proposals are kept on the [`Shelf`].
 
 mod attempt;
+mod barred;
 mod case;
 mod shelf;
 mod standing;
 
 pub use attempt::propose;
+pub use barred::barred;
 pub use case::{Case, Member, Proposed};
 pub use shelf::{Shelf, ShelfError};
 pub use standing::standings;

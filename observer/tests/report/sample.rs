@@ -170,11 +170,13 @@ pub(crate) fn incident() -> Sample {
             message: "commit 8d1f3c2a9b01 made llvm equal to what runner-02 had drifted to, and no person adopted it"
                 .to_owned(),
             runners: vec!["runner-02".to_owned(), "runner-03".to_owned()],
+            since_run: None,
         },
         Guard {
             code: "waiver-expired".to_owned(),
             message: "the waiver for gcc-toolset-13 on builders ended on 2026-10-01".to_owned(),
             runners: Vec::new(),
+            since_run: None,
         },
     ];
     report.trust = vec![notice("plain-exec", "the observer's key gets a shell on runners: [trust] accepts it")];
@@ -262,7 +264,7 @@ pub(crate) fn hostile_by(texts: &[&str]) -> Sample {
             ..observed(&name, text, vec![drift, waived])
         });
         sample.report.runners.push(failed(&format!("broken-{i:02}{text}"), text, text, text));
-        sample.report.guards.push(Guard { code: owned(), message: owned(), runners: vec![owned()] });
+        sample.report.guards.push(Guard { code: owned(), message: owned(), runners: vec![owned()], since_run: None });
         sample.report.trust.push(nasty.clone());
         sample.report.risks.push(nasty.clone());
         sample.report.steps.push(Step { step: owned(), status: StepStatus::Failed, error: Some(nasty.clone()) });
