@@ -121,7 +121,7 @@ pub enum Accept {
     ProposedWritable,
     /// The key gets more than the warden.
     PlainExec,
-    /// The account on a runner could change it.
+    /// The account on a runner could change it; has no effect here, as nothing looks at accounts.
     AccountPrivileged,
     /// Approvals by keys that ask for no touch.
     SoftwareKeys,

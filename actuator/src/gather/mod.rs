@@ -198,6 +198,7 @@ pub(crate) fn gather_with(
     let (candidates, left_out) = chosen(&court, wanted, now)?;
     let mut trust = spec.notices.clone();
     trust.extend(software_keys(config, &candidates));
+    trust.extend(without_effect(config));
     if from == From::Remotes {
         seen.remember(&spec, &main)?;
     }
@@ -298,6 +299,14 @@ fn software_keys(config: &Config, candidates: &[Candidate]) -> Option<Notice> {
     (config.trust.accepts(Accept::SoftwareKeys) && count > 0).then(|| Notice {
         code: "software-keys".to_owned(),
         message: format!("{count} proposals were approved by keys that ask for no touch"),
+    })
+}
+
+/// What is accepted though nothing here looks at it.
+fn without_effect(config: &Config) -> Option<Notice> {
+    config.trust.accepts(Accept::AccountPrivileged).then(|| Notice {
+        code: "account-privileged".to_owned(),
+        message: "accepted without an effect: the key gets the warden alone, whatever its account could do".to_owned(),
     })
 }
 

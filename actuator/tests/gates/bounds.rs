@@ -17,6 +17,16 @@ fn stopped(stage: &Stage, code: &str) -> String {
 }
 
 #[test]
+fn what_is_accepted_without_an_effect_is_said() {
+    let stage = Stage::new();
+    let accept = "\"canonical-writable\", \"proposed-writable\", \"software-keys\"";
+    let said = || stage.json(&["plan"]).1["trust"].to_string();
+    assert!(!said().contains("account-privileged"));
+    stage.configure_accepting(&format!("{accept}, \"account-privileged\""), "", "");
+    assert!(said().contains("account-privileged"), "{}", said());
+}
+
+#[test]
 fn credentials_that_could_push_stop_the_run_unless_that_is_accepted_and_then_shouts() {
     let stage = Stage::new();
     let sealed = stage.merged();
