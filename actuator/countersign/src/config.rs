@@ -253,4 +253,30 @@ mod tests {
             assert_eq!(path(config.proposed), root.path().join("ops-proposed"));
         }
     }
+
+    #[test]
+    fn the_example_of_the_man_page_has_every_key_and_can_be_used() {
+        let page = include_str!("../man/more.roff").replace("\\-", "-");
+        let (_, example) = page.split_once("\n.nf\n").unwrap();
+        let (example, _) = example.split_once("\n.fi\n").unwrap();
+        Config::parse(example, Path::new("/c/x.toml")).unwrap();
+        let taken = |text: &str| {
+            let message = Config::parse(text, Path::new("/c/x.toml")).unwrap_err().document().message;
+            let (_, expected) = message.split_once(", expected ").unwrap_or_else(|| panic!("{message}"));
+            expected.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()
+        };
+        for table in taken("zzz = 1\n") {
+            let (_, section) = example.split_once(&format!("[{table}]\n")).unwrap_or_else(|| panic!("no [{table}]"));
+            let section = section.split("\n[").next().unwrap();
+            // A repository is described once.
+            let keys =
+                if table == "proposed" { vec!["path".to_owned()] } else { taken(&format!("[{table}]\nzzz = 1\n")) };
+            for key in keys {
+                assert!(section.contains(&format!("{key} = ")), "[{table}] {key}");
+            }
+        }
+        for accept in taken("[trust]\naccept = [\"zzz\"]\n").into_iter().chain(taken("[adopt]\nto = \"zzz\"\n")) {
+            assert!(example.contains(&format!("\"{accept}\"")), "{accept}");
+        }
+    }
 }
