@@ -47,10 +47,12 @@ use crate::facts::{Candidate, Reach, TokenFact};
 use crate::flow;
 use crate::gates::Judgement;
 use crate::gather::{self, From, Gathered};
+use crate::halt::{self, Halt};
 use crate::stop::{Done, Stop};
 use book::Book;
 use brake::{Brake, Signals};
 use case::Case;
+use countersign_manifests_schema::ledger::Event;
 use countersign_manifests_schema::plan::{HaltedAt, PLAN_SCHEMA, PlanDocument, PlannedProposal};
 use countersign_shared::exit::Outcome;
 use countersign_shared::observation::Failure;
@@ -77,6 +79,7 @@ pub fn apply(config: &Config, ids: &[String], screen: Screen, progress: Progress
         Signals::listen()?
     };
     let book = RefCell::new(Book::open(config, Timestamp::now().as_second())?);
+    let was_halted = !halt::read(&config.halt_file()).lets_pass();
     let mut gathered = self::gathered(config, ids, &book)?;
     let was_reset = book.borrow_mut().record_reset(gathered.reset.as_ref())?;
     if was_reset {
@@ -111,6 +114,9 @@ pub fn apply(config: &Config, ids: &[String], screen: Screen, progress: Progress
         }
     });
     let Some(done) = done else { return Err(Stop::invalid("bug", "the run ended before its work")) };
+    if !was_halted {
+        record_halt(config, &book);
+    }
     // Also when the run has failed: what is recorded is recorded.
     let not_kept = keep::keep(config);
     let (Whole { mut rows, left_out, halted }, more) = done?;
@@ -191,6 +197,15 @@ async fn in_waves(
         }
     }
     Ok(left_out)
+}
+
+/// Whoever has set a halt during the run could not record it: the ledger is ours. A record that fails is no halt that
+/// fails.
+fn record_halt(config: &Config, book: &RefCell<Book<'_>>) {
+    let Halt::Set(reason) = halt::read(&config.halt_file()) else { return };
+    if let Err(stop) = book.borrow_mut().append(Event::Halted { reason }) {
+        tracing::warn!("the halt is not recorded in the ledger: {}", stop.words());
+    }
 }
 
 fn refused(run: &Run<'_, '_>, candidate: &Candidate, judgement: &Judgement) -> PlannedProposal {

@@ -4,12 +4,12 @@ use super::show;
 use crate::config::Config;
 use crate::gather::notary_chain as chain;
 use crate::halt;
-use crate::ledger::{self, Ledger};
+use crate::ledger::{self, Ledger, LedgerError};
 use crate::stop::{Done, Stop};
 use countersign_manifests_schema::ledger::Event;
 use countersign_manifests_schema::notary::{NotaryAnswer, NotaryRequest};
 use countersign_shared::exit::Outcome;
-use countersign_shared::journal::Watch;
+use countersign_shared::journal::{JournalError, Watch};
 use countersign_shared::notary;
 use countersign_shared::signing_key::SigningKey;
 use jiff::Timestamp;
@@ -70,7 +70,10 @@ pub fn halt(config: &Config, reason: &str) -> Result<Done, Stop> {
         );
     }
     if let Err(why) = &recorded {
-        text.push_str(&format!("not recorded in the ledger: {}\n", countersign_shared::terminal::visible(why)));
+        text.push_str(&format!(
+            "not recorded in the ledger by this command: {}\n",
+            countersign_shared::terminal::visible(why)
+        ));
     }
     let document =
         Document { schema: "countersign/halt/1", reason: reason.to_owned(), places, recorded: recorded.is_ok() };
@@ -82,7 +85,12 @@ pub fn halt(config: &Config, reason: &str) -> Result<Done, Stop> {
 fn record(config: &Config, reason: &str) -> Result<(), String> {
     let key = SigningKey::load(&config.ledger.signing_key).map_err(|error| chain(&error))?;
     let path = config.state_dir.join(ledger::FILE);
-    let mut ledger = Ledger::open(&path, key, Watch::default(), &mut |_, _| ()).map_err(|error| chain(&error))?;
+    let mut ledger = Ledger::open(&path, key, Watch::default(), &mut |_, _| ()).map_err(|error| match error {
+        LedgerError::Journal(JournalError::Locked { .. }) => {
+            "a run is under way, which records it at its end".to_owned()
+        }
+        error => chain(&error),
+    })?;
     let event = Event::Halted { reason: reason.to_owned() };
     ledger.append(Timestamp::now().as_second(), event).map(|_| ()).map_err(|error| chain(&error))
 }

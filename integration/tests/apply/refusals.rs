@@ -3,6 +3,7 @@
 use crate::scene::Scene;
 use countersign_integration::embedded::acting::git;
 use countersign_integration::embedded::catalog::{ARCH, FakePackage};
+use countersign_manifests_schema::ledger::Event;
 use countersign_manifests_schema::notary::Outcome;
 use countersign_manifests_schema::plan::{ApplyResult, PlanDocument};
 use countersign_manifests_schema::warden::Stage;
@@ -102,7 +103,11 @@ fn a_halt_between_staging_and_permission_stops_it_by_each_way_of_setting_one() {
         false => std::fs::remove_file(&local).unwrap(),
     };
     let command = |set: bool| match set {
-        true => assert_eq!(scene.run(&["halt", "llvm looks wrong"], &[]).status, Some(0)),
+        true => {
+            let ran = scene.run(&["halt", "llvm looks wrong"], &[]);
+            assert_eq!(ran.status, Some(0), "{}", ran.text);
+            assert!(ran.text.contains("a run is under way, which records it at its end"), "{}", ran.text);
+        }
         false => {
             let resumed = scene.acting.person(&["resume", "--yes", "--reason", "looked at"]).output().unwrap();
             assert!(resumed.status.success(), "{resumed:?}");
@@ -140,6 +145,12 @@ fn a_halt_between_staging_and_permission_stops_it_by_each_way_of_setting_one() {
         assert!(text.contains("llvm looks wrong"), "{way}: {text}");
         assert_eq!(scene.ends(&id), vec![Some(None); index + 1], "{way}: given up, and nothing is spent");
         set(false);
+        // On this machine; of the other ways, those who can be asked remember.
+        let halts = scene.ledger().into_iter().filter_map(|entry| match entry.event {
+            Event::Halted { reason } => Some(reason),
+            _ => None,
+        });
+        assert_eq!(halts.collect::<Vec<_>>(), vec!["llvm looks wrong"; (index + 1).min(2)], "{way}");
     }
     assert!(scene.wardens[0].started().is_empty());
     assert_eq!(scene.apply().status, Some(0), "what was given up may still be applied");
