@@ -9,6 +9,7 @@ mod attempts;
 mod faults;
 #[path = "../observe/forge.rs"]
 mod forge;
+mod kept;
 mod lost;
 mod nine;
 mod refusals;
