@@ -12,6 +12,7 @@ mod forge;
 mod kept;
 mod lost;
 mod nine;
+mod reach;
 mod refusals;
 mod scene;
 mod stopped;
