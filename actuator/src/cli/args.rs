@@ -98,9 +98,12 @@ pub struct Review {
 /// What is done with the ledger.
 #[derive(Debug, Subcommand)]
 pub enum Ledger {
-    /// Show its entries
+    /// Show its entries: what was started, on whose word, with which commands, and how it ended
     Show(LedgerShow),
-    /// Recompute the chain and its signatures, and compare with the notary
+    /// Recompute the chain and its signatures, and compare with the notary, the mirror and the wardens
+    ///
+    /// The first bad line is named. An end that was cut off leaves no trace in the ledger itself: where no witness can be
+    /// asked, it says that its tail is not provable. A witness that disagrees makes it exit with 20.
     Verify,
 }
 
