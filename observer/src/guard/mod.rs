@@ -1,8 +1,8 @@
 //! The sequence guard: what no single difference shows, over the runs so far.
 //!
 //! Pure. Of each runner a [`Footprint`] is kept per run; [`watch`] looks at one runner after the other, so that nothing
-//! is held for all of them; [`Spread`] and [`burst`] look at the fleet and at canonical; [`gather`] makes the findings
-//! of the report; [`standing`] keeps the serious ones until people reset them.
+//! is held for all of them; [`Spread`] and [`burst()`] look at the fleet and at canonical; [`gather`] makes the findings
+//! of the report; [`standing()`] keeps the serious ones until people reset them.
 
 mod burst;
 mod follows;
