@@ -107,6 +107,7 @@ fn prepare(contents: &Contents, policy: &Policy, store: &Store) -> Result<Journa
         snapshot: None,
         problems,
         audit: verdict::audit_mark(),
+        kept: policy.paths.clone(),
         undrain: policy.undrain.clone(),
     };
     journal.save(store).map_err(failed)?;

@@ -159,6 +159,8 @@ pub(crate) struct Policy {
     pub(crate) busy: Option<PathBuf>,
     /// What everybody else may do.
     pub(crate) hook: HookMode,
+    /// The file itself and every path that it names.
+    pub(crate) paths: Vec<PathBuf>,
     /// sha256 of the files.
     pub(crate) digests: Digests,
 }
@@ -220,7 +222,9 @@ impl Policy {
             owned::check(program)?;
         }
         let digest = |text: &str| canonical_json::sha256(text.as_bytes());
+        let named = paths(&file).into_iter().filter_map(|(_, path)| path.cloned());
         Ok(Self {
+            paths: named.chain([path.to_owned()]).collect(),
             runner: file.runner,
             approvers,
             bots: file.bots.into_iter().map(|Machine(key)| key).chain([notary.clone()]).collect(),
@@ -306,12 +310,9 @@ fn place(text: &str, key: &str) -> Range<usize> {
 
 type Problem = (&'static str, String, &'static str);
 
-fn check(file: &File) -> Result<(), Problem> {
-    let wrong = |key, message: &str, hint| Err((key, message.to_owned(), hint));
-    if !is_runner_name(&file.runner) {
-        return wrong("runner", "not the name of a runner", "as in fleet.toml: [a-z0-9][a-z0-9.-]{0,62}");
-    }
-    let paths = [
+/// Every path that is written in it, by its key.
+fn paths(file: &File) -> [(&'static str, Option<&PathBuf>); 8] {
+    [
         ("approvers", Some(&file.approvers)),
         ("notary_key", Some(&file.notary_key)),
         ("revoked", file.revoked.as_ref()),
@@ -320,8 +321,15 @@ fn check(file: &File) -> Result<(), Problem> {
         ("drain", file.drain.as_ref()),
         ("undrain", file.undrain.as_ref()),
         ("busy", file.busy.as_ref()),
-    ];
-    if let Some((key, _)) = paths.iter().find(|(_, path)| path.is_some_and(|path| !path.is_absolute())) {
+    ]
+}
+
+fn check(file: &File) -> Result<(), Problem> {
+    let wrong = |key, message: &str, hint| Err((key, message.to_owned(), hint));
+    if !is_runner_name(&file.runner) {
+        return wrong("runner", "not the name of a runner", "as in fleet.toml: [a-z0-9][a-z0-9.-]{0,62}");
+    }
+    if let Some((key, _)) = paths(file).into_iter().find(|(_, path)| path.is_some_and(|path| !path.is_absolute())) {
         return wrong(key, "not an absolute path", "write it from the root directory");
     }
     let limit = file.confirm_within.as_secs();

@@ -30,6 +30,8 @@ pub(crate) struct Journal {
     pub(crate) problems: BTreeSet<String>,
     /// The audit log before: inode and length.
     pub(crate) audit: Option<(u64, u64)>,
+    /// What the warden judges by and where it remembers: a snapshot takes none of it back.
+    pub(crate) kept: Vec<PathBuf>,
     /// What puts the runner back into use.
     pub(crate) undrain: Option<PathBuf>,
 }

@@ -148,7 +148,7 @@ fn restore(
         && let Some(number) = journal.snapshot
     {
         let theirs = beside(&seen);
-        match snapshot::undo(&home, number, &store.path("")) {
+        match snapshot::undo(&home, number, &[&journal.kept[..], &[store.path("")]].concat()) {
             Ok(ran) => records.extend(ran.into_iter().map(|ran| ran.record)),
             Err(error) => left = format!("{left}; and the snapshot: {error}"),
         }
