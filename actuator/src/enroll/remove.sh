@@ -8,9 +8,11 @@ export PATH
 
 # What waits for its confirmation would wait for ever.
 if [ -d /var/lib/countersign-warden/current ] && [ -x /usr/libexec/countersign/warden ]; then
+    # Once to bring to its end what is due, once to hear how it stands.
     /usr/libexec/countersign/warden check || true
-    if [ -d /var/lib/countersign-warden/current ]; then
-        echo 'countersign: an application is under way; keep it or have it undone first' >&2
+    said=$(/usr/libexec/countersign/warden check 2>&1) || true
+    if [ "$said" != 'nothing is under way' ]; then
+        printf 'countersign: not now, keep it or have it undone first: %s\n' "$said" >&2
         exit 1
     fi
 fi

@@ -13,6 +13,9 @@ use std::time::Duration;
 /// Longest sleep: suspended time counts, and sleeping does not see it.
 const NAP: Duration = Duration::from_secs(20);
 
+/// What `check` says when nothing is under way. `remove` goes on at these words alone.
+const NOTHING: &str = "nothing is under way";
+
 /// Starts the process that undoes by itself.
 pub(crate) fn arm(state_dir: &Path) -> io::Result<()> {
     let child = Command::new("/proc/self/exe")
@@ -54,7 +57,7 @@ pub(crate) fn watch(state_dir: &Path) -> Result<(), Refused> {
     }
 }
 
-/// Undoes what is due now. A request that is at work is left to its work.
+/// Undoes what is due now, clears away what an end has left, and says what is under way. A request that is at work is left to its work.
 pub(crate) fn check(state_dir: &Path) -> Result<String, Refused> {
     let store = Store::open(state_dir)?;
     let lock = match store.lock(Duration::ZERO) {
@@ -62,11 +65,12 @@ pub(crate) fn check(state_dir: &Path) -> Result<String, Refused> {
         Err(refused) if refused.code == "runner-busy" => return Ok("at work".to_owned()),
         Err(refused) => return Err(refused),
     };
-    Ok(match settle(&store, &lock)? {
-        None => "nothing is due".to_owned(),
-        Some(application) => {
-            let detail = application.detail.unwrap_or_default();
-            format!("{}: {:?}: {detail}", application.proposal, application.stage).to_lowercase()
-        }
+    if let Some(application) = settle(&store, &lock)? {
+        let detail = application.detail.unwrap_or_default();
+        return Ok(format!("{}: {:?}: {detail}", application.proposal, application.stage).to_lowercase());
+    }
+    Ok(match due(&store)? {
+        Due::Waits(seconds) => format!("an application waits {seconds} s more for its confirmation"),
+        Due::Nothing | Due::Undo(_) => NOTHING.to_owned(),
     })
 }

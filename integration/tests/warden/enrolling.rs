@@ -187,13 +187,17 @@ fn enrolling_twice_is_once_and_the_key_gets_the_warden_alone() {
         let WardenAnswer::Outcome(applied) = ask(&WardenRequest::Apply { bundle: text(&bundle) }) else { panic!() };
         assert_eq!(applied.stage, Stage::Unconfirmed, "{applied:?}");
         let removal = enrollment(runner, &people, &key).removal();
-        assert!(!run(runner, &removal).status.success(), "not while something waits for its confirmation");
+        let refused = run(runner, &removal);
+        assert!(!refused.status.success(), "not while something waits for its confirmation");
+        assert!(said(&refused).contains("have it undone first: an application waits "), "{}", said(&refused));
         let keep = WardenRequest::Confirm { proposal: sealed.id().to_owned(), keep: true };
         let WardenAnswer::Outcome(kept) = ask(&keep) else { panic!() };
         assert_eq!(kept.stage, Stage::Confirmed);
 
         // Taken back, but for the memory; a runner that is enrolled again still knows what it did.
         house.plant_llvm();
+        // What a warden leaves that was killed before it spent anything.
+        runner.sh(&format!("mkdir -m 700 {STATE}/current && echo x >{STATE}/current/journal.json")).unwrap();
         for _ in 0..2 {
             let removed = run(runner, &removal);
             assert!(removed.status.success(), "{}", said(&removed));

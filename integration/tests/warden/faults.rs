@@ -81,6 +81,12 @@ pub(crate) fn settle(house: &House<'_>) -> String {
         .unwrap()
 }
 
+/// Nothing is left that could be taken for an application under way.
+fn cleared(house: &House<'_>) {
+    house.runner.sh(&format!("! test -e {STATE}/current")).unwrap();
+    assert_eq!(house.runner.sh(&format!("{PROGRAM} check")).unwrap(), "nothing is under way\n");
+}
+
 /// A proposal with a bit of everything, for drift that is planted if it is not there.
 pub(crate) fn work(house: &House<'_>) -> Sealed {
     let dnf = house.runner.dnf();
@@ -145,6 +151,8 @@ fn killed_at_every_boundary_it_is_as_before_or_as_approved() {
             } else if step == "ApplyWaiting" {
                 ground.holds(&house, &sealed, Stage::Unconfirmed);
                 assert_ne!(before, picture(&house));
+                let waits = house.runner.sh(&format!("{PROGRAM} check")).unwrap();
+                assert!(waits.starts_with("an application waits "), "{waits}");
                 assert_eq!(house.confirm(sealed.id(), false).unwrap().stage, Stage::Undone);
                 assert_eq!(before, picture(&house), "{step}");
             } else {
@@ -152,6 +160,7 @@ fn killed_at_every_boundary_it_is_as_before_or_as_approved() {
                 assert_eq!(before, picture(&house), "{step}");
                 assert_eq!(house.apply(&bundle).unwrap_err().0, "spent", "{step}");
             }
+            cleared(&house);
             points += 1;
             eprintln!("{}: killed at {step}", runner.name);
         }
@@ -166,6 +175,7 @@ fn killed_at_every_boundary_it_is_as_before_or_as_approved() {
             happened(&house, step);
             settle(&house);
             runner.sh("rm /etc/countersign/HALT").unwrap();
+            cleared(&house);
             ground.holds(&house, &sealed, Stage::Undone);
             assert_eq!(before, picture(&house), "{step}");
             points += 1;
@@ -181,7 +191,11 @@ fn killed_at_every_boundary_it_is_as_before_or_as_approved() {
             assert_eq!(house.confirm(sealed.id(), true).unwrap_err().0, "request", "{step}");
             happened(&house, step);
             settle(&house);
+            if step == "ConfirmKept" {
+                cleared(&house);
+            }
             assert_eq!(house.confirm(sealed.id(), true).unwrap().stage, Stage::Confirmed);
+            cleared(&house);
             ground.holds(&house, &sealed, Stage::Confirmed);
             assert_eq!(approved, picture(&house), "{step}");
             points += 1;
