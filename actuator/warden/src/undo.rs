@@ -1,5 +1,6 @@
 //! Undo: all that came of the transaction goes back to how it was, by the inverse transaction from the files fetched before;
-//! where that does not do, by the snapshot, filtered. What others did since is left to them. Never stopped by a halt, by the policy, or by what dnf excludes.
+//! where that does not do, by the snapshot, filtered. What others did since is left to them. Never stopped by a halt, by
+//! the policy, or by what dnf excludes.
 
 use crate::children;
 use crate::clock;

@@ -6,6 +6,7 @@
     reason = "a test may stop at the first surprise, and says what it did"
 )]
 
+mod alone;
 mod elsewhere;
 mod enrolling;
 mod faults;
