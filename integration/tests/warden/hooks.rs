@@ -1,12 +1,42 @@
 //! The runner's own veto for everybody: off, audit, block, break-glass; and what passes it.
 
 use countersign_integration::lab::{Base, Lab, LabConfig, turn};
-use countersign_manifests_schema::warden::Stage;
+use countersign_manifests_schema::transaction::{Action, Reason};
+use countersign_manifests_schema::warden::{Stage, WardenAnswer, WardenRequest};
 
+use crate::faults::{HELD, fault, meanwhile, reached};
 use crate::house::{House, PROGRAM, STATE, waits};
-use crate::people::People;
+use crate::people::{People, text};
 
 const ACTIONS: &str = "/etc/dnf/libdnf5-plugins/actions.d/countersign.actions";
+
+#[test]
+fn inside_dnf_only_the_approved_transaction_passes() {
+    let Some(_turn) = turn("inside_dnf_only_the_approved_transaction_passes") else {
+        return;
+    };
+    let lab = Lab::up(&LabConfig::new([("five", Base::Dnf5)])).unwrap();
+    let people = People::new();
+    let runner = lab.runner("five");
+    let house = House::new(&lab, runner, &people, "confirm_within = \"1h\"");
+    let sealed = house.propose(vec![
+        house.change(Action::Install, "strace-6.12-1.fc41.x86_64", Reason::User, "updates"),
+        house.change(Action::ReasonChange, "gcc-14.2.1-3.fc41.x86_64", Reason::Dependency, ""),
+    ]);
+    let request = WardenRequest::Apply { bundle: text(&house.permitted(&sealed, &[&people.mira])) };
+    // After the last look somebody does a part of it by hand: dnf's own replay would do the rest.
+    fault(&house, "ApplyBegun", "hold");
+    let (answer, ()) = meanwhile(&house, &request, || {
+        reached(&house);
+        runner.sh(&format!("dnf5 -y mark dependency gcc >/dev/null; rm {HELD}")).unwrap();
+    });
+    let WardenAnswer::Outcome(undone) = answer else { panic!("{answer:?}") };
+    eprintln!("{:?}: {:?}", undone.stage, undone.detail);
+    assert_eq!(undone.stage, Stage::Undone, "{undone:?}");
+    let detail = undone.detail.as_ref().unwrap();
+    assert!(detail.contains("inside dnf the transaction is another one"), "{detail}");
+    assert!(!runner.try_sh("rpm -q strace").unwrap().status.success());
+}
 
 #[test]
 fn nobody_passes_without_an_approval_where_the_runner_says_so() {
