@@ -4,6 +4,9 @@ use crate::ledger::CommandRecord;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// Why a `confirm` is refused whose proposal was never started, and can no longer be without being staged again.
+pub const NEVER_STARTED: &str = "never-started";
+
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "verb", rename_all = "lowercase", deny_unknown_fields)]
@@ -24,7 +27,8 @@ pub enum WardenRequest {
         /// The text of the same bundle, with lease and token.
         bundle: String,
     },
-    /// Keeps what was applied, or has it undone. Only while it is unconfirmed.
+    /// Keeps what was applied, or has it undone. Only while it is unconfirmed. What was never started is not started later
+    /// when it is not to be kept: its staging ends.
     Confirm {
         /// sha256 of the proposal.
         proposal: String,
@@ -61,7 +65,7 @@ pub enum WardenAnswer {
     },
     /// Nothing was changed.
     Refused {
-        /// A gate's code, or `request`.
+        /// A gate's code, `never-started`, or `request`.
         code: String,
         /// One sentence.
         message: String,

@@ -6,7 +6,7 @@ use super::brake::Brake;
 use super::step::patience;
 use super::warden::{APPLY_LIMIT, Asked, STAGE_LIMIT, Warden};
 use crate::facts::CONFIRM_WITHIN;
-use countersign_manifests_schema::warden::{Application, Stage, WardenAnswer, WardenRequest};
+use countersign_manifests_schema::warden::{Application, NEVER_STARTED, Stage, WardenAnswer, WardenRequest};
 use countersign_shared::observation::Failure;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -29,13 +29,13 @@ pub(super) enum Found {
     Unknown(String),
 }
 
-/// Asks until it is known. `bundle` is what was staged, without its token.
-pub(super) async fn chase(warden: &Warden<'_>, proposal: &str, bundle: &str, brake: &Brake) -> Found {
+/// Asks until it is known.
+pub(super) async fn chase(warden: &Warden<'_>, proposal: &str, brake: &Brake) -> Found {
     let until = warden.patience(patience(LONGEST));
     let mut heard = Instant::now();
     let mut pause = Duration::from_millis(20);
     loop {
-        let why = match timeout_at(until, ask(warden, proposal, bundle)).await {
+        let why = match timeout_at(until, ask(warden, proposal)).await {
             Ok(Ok(Some(found))) => return found,
             Ok(Ok(None)) => {
                 heard = Instant::now();
@@ -53,7 +53,7 @@ pub(super) async fn chase(warden: &Warden<'_>, proposal: &str, bundle: &str, bra
 }
 
 /// One round; `None` = it is at work.
-async fn ask(warden: &Warden<'_>, proposal: &str, bundle: &str) -> Asked<Option<Found>> {
+async fn ask(warden: &Warden<'_>, proposal: &str) -> Asked<Option<Found>> {
     if warden.is_lost() {
         warden.again().await?;
     }
@@ -65,29 +65,17 @@ async fn ask(warden: &Warden<'_>, proposal: &str, bundle: &str) -> Asked<Option<
             let _ = warden.inspect(Vec::new()).await?;
             Ok(None)
         }
-        None => void(warden, proposal, bundle).await.map(Some),
+        None => void(warden, proposal).await.map(Some),
     }
 }
 
-/// Nothing is remembered of it. A request that is still on its way there must find its nonce gone: staging again does that,
-/// under the warden's lock.
-async fn void(warden: &Warden<'_>, proposal: &str, bundle: &str) -> Asked<Found> {
-    if let Some(application) = take_back(warden, proposal).await? {
-        return Ok(Found::Begun(Box::new(application)));
-    }
-    // Refused or not: what refuses a staging refuses an application as well.
-    warden.ask(&WardenRequest::Stage { bundle: bundle.to_owned() }, STAGE_LIMIT).await?;
-    Ok(match take_back(warden, proposal).await? {
-        Some(application) => Found::Begun(Box::new(application)),
-        None => Found::Never,
-    })
-}
-
-async fn take_back(warden: &Warden<'_>, proposal: &str) -> Asked<Option<Application>> {
+/// Nothing is remembered of it. A request that is still on its way there must find nothing staged: taking back what never
+/// began ends its staging, under the warden's lock.
+async fn void(warden: &Warden<'_>, proposal: &str) -> Asked<Found> {
     let request = WardenRequest::Confirm { proposal: proposal.to_owned(), keep: false };
     match warden.ask(&request, STAGE_LIMIT).await? {
-        WardenAnswer::Outcome(application) => Ok(Some(application)),
-        WardenAnswer::Refused { code, .. } if code == "request" => Ok(None),
+        WardenAnswer::Outcome(application) => Ok(Found::Begun(Box::new(application))),
+        WardenAnswer::Refused { code, .. } if code == NEVER_STARTED => Ok(Found::Never),
         WardenAnswer::Refused { code, message } => Err(Failure { code, message }),
         _ => Err(Failure::new("garbage", "it answered something else than what it was asked")),
     }

@@ -227,8 +227,7 @@ impl Run<'_, '_> {
             Ok(_) | Err(_) => return self.after_loss(warden, case, &staged, foretold, judgement, LOST).await,
         };
         warden.at(Step::Applied);
-        let bundle = text(&staged.bundle)?;
-        let settled = self.settle(warden, application, foretold, case.listed(), &bundle, None).await;
+        let settled = self.settle(warden, application, foretold, case.listed(), None).await;
         self.settled(warden, case, &judgement, settled)
     }
 
@@ -244,10 +243,9 @@ impl Run<'_, '_> {
     ) -> Result<PlannedProposal, Stop> {
         let candidate = case.candidate;
         self.progress.runner(&candidate.runner, &format!("{loss}; asking what it did"));
-        let bundle = text(&staged.bundle)?;
-        match chase(warden, &candidate.id, &bundle, self.brake).await {
+        match chase(warden, &candidate.id, self.brake).await {
             Found::Begun(application) => {
-                let settled = self.settle(warden, *application, foretold, case.listed(), &bundle, None).await;
+                let settled = self.settle(warden, *application, foretold, case.listed(), None).await;
                 self.settled(warden, case, &judgement, settled)
             }
             Found::Never => {

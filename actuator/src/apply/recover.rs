@@ -1,7 +1,7 @@
 //! What an earlier run began and did not end: its runner is asked, and it is finished or undone. Nothing is begun again.
 
 use super::bounded;
-use super::case::{Case, text};
+use super::case::Case;
 use super::chase::{Found, chase};
 use super::run::{Ending, Run};
 use super::settle::Settled;
@@ -63,7 +63,7 @@ impl Run<'_, '_> {
         bundle: &Bundle,
         spent: bool,
     ) -> Result<PlannedProposal, Stop> {
-        match chase(warden, &start.proposal, &text(bundle)?, self.brake).await {
+        match chase(warden, &start.proposal, self.brake).await {
             Found::Unknown(why) => self.silent(start, spent, why),
             Found::Begun(application) => self.finish(warden, start, bundle, *application).await,
             Found::Never if spent => {
@@ -128,7 +128,7 @@ impl Run<'_, '_> {
             Ok(proposal) => Foretold::recorded(&start.before, &proposal),
             Err(_) => Foretold::ByTheWarden,
         };
-        match self.settle(warden, application, &foretold, listed, &text(bundle)?, against).await {
+        match self.settle(warden, application, &foretold, listed, against).await {
             Settled::Ended { outcome, after, commands, detail } => {
                 self.close(warden, start, outcome, after, commands, detail)
             }

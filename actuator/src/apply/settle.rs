@@ -41,7 +41,6 @@ impl Run<'_, '_> {
         mut application: Application,
         foretold: &Foretold,
         listed: Vec<String>,
-        bundle: &str,
         mut against: Option<String>,
     ) -> Settled {
         let proposal = application.proposal.clone();
@@ -74,7 +73,7 @@ impl Run<'_, '_> {
                 }
             };
             if lost {
-                match chase(warden, &proposal, bundle, self.brake).await {
+                match chase(warden, &proposal, self.brake).await {
                     Found::Begun(found) => application = *found,
                     Found::Never => return Settled::Unknown("the runner does not remember what it began".to_owned()),
                     Found::Unknown(why) => return Settled::Unknown(why),

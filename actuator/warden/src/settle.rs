@@ -6,11 +6,11 @@ use crate::faults::{Step, at};
 use crate::journal::Journal;
 use crate::memory::Memory;
 use crate::refused::Refused;
-use crate::staged::{CURRENT, Staged};
+use crate::staged::{CURRENT, STAGED, Staged};
 use crate::store::{Lock, Store};
 use crate::undo;
 use crate::verdict;
-use countersign_manifests_schema::warden::{Application, Stage};
+use countersign_manifests_schema::warden::{Application, NEVER_STARTED, Stage};
 
 /// What is to be done about an application under way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +80,10 @@ pub(crate) fn aside(proposal: &str) -> String {
 pub(crate) fn confirm(proposal: &str, keep: bool, store: &Store, lock: &Lock) -> Result<Application, Refused> {
     let memory = Memory::load(store)?;
     let Some(application) = memory.find(proposal) else {
-        return Err(Refused::new("request", "this proposal was never started here"));
+        if !keep {
+            unstage(proposal, store)?;
+        }
+        return Err(Refused::new(NEVER_STARTED, "this proposal was never started here"));
     };
     if application.stage != Stage::Unconfirmed {
         // Asked again, or too late: it is told how it ended, and nothing changes any more.
@@ -104,6 +107,16 @@ pub(crate) fn confirm(proposal: &str, keep: bool, store: &Store, lock: &Lock) ->
     at(Step::ConfirmKept);
     let _ = tidy(store);
     Ok(application)
+}
+
+/// Whoever wants it undone does not want it to begin later: an `apply` that is still on its way finds nothing.
+fn unstage(proposal: &str, store: &Store) -> Result<(), Refused> {
+    match Staged::load(store, STAGED) {
+        Ok(None) => Ok(()),
+        Ok(Some(staged)) if staged.contents.proposal != proposal => Ok(()),
+        Ok(Some(_)) | Err(_) => store.remove(STAGED),
+    }
+    .map_err(|error| Refused::new("warden", format!("the staging cannot be ended: {error}")))
 }
 
 /// Changes what is remembered of the newest application, and answers with it.

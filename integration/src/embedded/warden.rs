@@ -8,7 +8,9 @@ use super::solver;
 use countersign_manifests_schema::ledger::CommandRecord;
 use countersign_manifests_schema::proposal::Proposal;
 use countersign_manifests_schema::transaction::{Action, Reason};
-use countersign_manifests_schema::warden::{Application, Inspection, Stage, WardenAnswer, WardenRequest};
+use countersign_manifests_schema::warden::{
+    Application, Inspection, NEVER_STARTED, Stage, WardenAnswer, WardenRequest,
+};
 use countersign_shared::approval::allowed_signers::AllowedSigners;
 use countersign_shared::approval::bundle::{BundleRules, Verified, verify};
 use countersign_shared::approval::people::People;
@@ -402,7 +404,8 @@ impl Inner {
 
     fn confirm(&mut self, proposal: &str, keep: bool) -> Result<Application, Refused> {
         let Some(past) = self.memory.iter().find(|past| past.proposal == proposal) else {
-            return Err(("request", "this proposal was never started here".to_owned()));
+            self.staged.take_if(|staged| !keep && staged.proposal == proposal);
+            return Err((NEVER_STARTED, "this proposal was never started here".to_owned()));
         };
         if past.stage != Stage::Unconfirmed {
             return Ok(past.clone());

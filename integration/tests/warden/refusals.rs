@@ -5,7 +5,7 @@ use countersign_manifests_schema::bundle::{Bundle, SignedText};
 use countersign_manifests_schema::lease::{LEASE_NAMESPACE, Lease};
 use countersign_manifests_schema::token::{TOKEN_NAMESPACE, Token};
 use countersign_manifests_schema::transaction::{Action, Reason};
-use countersign_manifests_schema::warden::{Stage, WardenAnswer, WardenRequest};
+use countersign_manifests_schema::warden::{NEVER_STARTED, Stage, WardenAnswer, WardenRequest};
 use countersign_shared::proposal::Sealed;
 use countersign_shared::warden::{self, REQUEST_MAX};
 
@@ -193,6 +193,31 @@ fn a_machine_or_a_policy_that_says_no_is_obeyed() {
         house.stage(&bundle).expect("a package that it does not name may change");
         assert_eq!(house.started(), []);
     }
+}
+
+#[test]
+fn what_is_taken_back_before_it_began_never_begins() {
+    let Some(_turn) = turn("what_is_taken_back_before_it_began_never_begins") else {
+        return;
+    };
+    let lab = Lab::up(&LabConfig::new([("five", Base::Dnf5)])).unwrap();
+    let people = People::new();
+    let house = House::new(&lab, lab.runner("five"), &people, "");
+    house.plant_llvm();
+    let sealed = house.propose(house.llvm_back());
+    let bundle = house.permitted(&sealed, &[&people.mira]);
+    let before = house.state();
+    // Whoever would keep it, or means another one, ends nothing.
+    assert_eq!(house.confirm(sealed.id(), true).unwrap_err().0, NEVER_STARTED);
+    assert_eq!(house.confirm(&"0".repeat(64), false).unwrap_err().0, NEVER_STARTED);
+    assert!(house.runner.root.join(&STATE[1..]).join("staged").exists());
+    // The actuator has heard nothing; its request to apply comes late.
+    assert_eq!(house.confirm(sealed.id(), false).unwrap_err().0, NEVER_STARTED);
+    assert_eq!(house.apply(&bundle).unwrap_err().0, "no-token");
+    before.assert_same(&house.state(), "too late");
+    assert_eq!(house.started(), []);
+    // It was not spent: people may have it staged again.
+    waits(&house.carry_out(&sealed));
 }
 
 /// The bundle with one thing of its token's text changed, signed by the notary all the same.
