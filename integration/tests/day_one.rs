@@ -311,6 +311,39 @@ async fn a_serious_finding_blocks_proposals_every_night_until_a_commit_of_canoni
     assert!(told.contains("1 new proposals, 0 kept, 0 items blocked"), "{told}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pin_that_no_repository_offers_any_more_is_a_risk_of_its_group_once() {
+    let now = jiff::Timestamp::now().as_second();
+    let story = drifted(now - 3600);
+    let has_it = |chapter: &&Chapter| {
+        chapter.machine().packages.iter().any(|package| package.name == "llvm" && package.version == "19.1.0")
+    };
+    let runners: Vec<FakeRunner> = story.iter().filter(has_it).map(Chapter::runner).collect();
+    assert!(runners.len() > 1);
+    let fleet = FakeFleet::start(runners, observer_public_key()).await.unwrap();
+    let day = Day::begin(&fleet.runners, ALONE).await;
+    day.nightly().await;
+    day.baseline("baseline").await;
+    let bash = story[0].machine().packages.iter().find(|package| package.name == "bash").unwrap();
+    let pin = format!("{}-{}", bash.version, bash.release);
+    let manifest = day.home.path().join("work/manifests/builders.toml");
+    let text = fs::read_to_string(&manifest).unwrap();
+    let text = text.lines().filter(|line| !line.starts_with("bash ") && !line.starts_with("llvm ")).collect::<Vec<_>>();
+    let pins = format!("[packages]\nbash = \"= {pin}\"\nllvm = \"= 19.1.0-1.fc41\"");
+    fs::write(&manifest, text.join("\n").replacen("[packages]", &pins, 1) + "\n").unwrap();
+    day.publish_with(&["-F", "../baseline/message"]);
+    assert_eq!(unwaived(&day.nightly().await), [""; 0]);
+    day.propose().await;
+    let desk = Desk::open(day.config()).unwrap();
+    let done = flow::report(desk, false, SCREEN).await.unwrap_or_else(|stop| panic!("{stop:?}"));
+    let report: Value = serde_json::from_str(&done.json).unwrap();
+    let risks: Vec<&str> =
+        report["risks"].as_array().unwrap().iter().map(|risk| risk["message"].as_str().unwrap()).collect();
+    let expected =
+        format!("builders: no enabled repository of runner-01 offers bash = {pin} any more; it is installed");
+    assert_eq!(risks, [expected]);
+}
+
 #[test]
 fn the_readme_says_what_an_ordinary_key_and_a_person_alone_need() {
     let readme = include_str!("../../README.md");

@@ -10,6 +10,7 @@ mod past;
 mod prepare;
 mod propose;
 mod publish;
+mod risks;
 mod stop;
 mod tell;
 

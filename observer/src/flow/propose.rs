@@ -149,6 +149,9 @@ pub(super) async fn make(
         let row = &mut report.runners[index];
         enter(row, &answered, &shelf, now, &mut tally).map_err(|error| shelved(&error))?;
     }
+    if selection.runner.is_none() {
+        report.risks = super::risks::risks(desk, loaded, run, report, &asker, &manifests).await?;
+    }
     tally.made.sort_by(|a, b| a.sealed.proposal().runner.cmp(&b.sealed.proposal().runner));
     tally.unasked.sort();
     Ok(tally)
@@ -202,11 +205,9 @@ impl Question<'_> {
             barred: self.barred.as_ref(),
             now: self.now,
         };
-        let lazily = Lazily { asker, runner: self.runner, plain_exec, limits, session: tokio::sync::Mutex::default() };
+        let lazily = Lazily::new(asker, self.runner, plain_exec, limits);
         let mut proposed = crate::propose::propose(&lazily, &case).await;
-        if let Some(session) = lazily.session.into_inner() {
-            session.close().await;
-        }
+        lazily.close().await;
         for (index, _) in &mut proposed.blocked {
             *index = places[*index];
         }
@@ -256,12 +257,24 @@ fn known(failure: &Failure) -> Blocked {
 }
 
 /// A connection that is opened with the first question: a runner on which nothing can be asked for is not reached.
-struct Lazily<'a> {
+pub(super) struct Lazily<'a> {
     asker: &'a Asker<'a>,
     runner: &'a Runner,
     plain_exec: bool,
     limits: Limits,
     session: tokio::sync::Mutex<Option<countersign_shared::ssh::Session>>,
+}
+
+impl<'a> Lazily<'a> {
+    pub(super) fn new(asker: &'a Asker<'a>, runner: &'a Runner, plain_exec: bool, limits: Limits) -> Self {
+        Self { asker, runner, plain_exec, limits, session: tokio::sync::Mutex::default() }
+    }
+
+    pub(super) async fn close(self) {
+        if let Some(session) = self.session.into_inner() {
+            session.close().await;
+        }
+    }
 }
 
 impl plan::Ask for Lazily<'_> {

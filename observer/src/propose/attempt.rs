@@ -92,7 +92,7 @@ async fn ask_and_build(
     Ok(())
 }
 
-fn rules(case: &Case<'_>) -> Result<Rules, Failure> {
+pub(super) fn rules(case: &Case<'_>) -> Result<Rules, Failure> {
     let packages = case.observation.packages.seen();
     let packages = packages.ok_or_else(|| Failure::new("incomplete", "the packages were not read"))?;
     let oldest = i64::try_from(case.policy.metadata_max_age.as_secs()).unwrap_or(i64::MAX);

@@ -6,12 +6,14 @@
 mod attempt;
 mod barred;
 mod case;
+mod risks;
 mod shelf;
 mod standing;
 
 pub use attempt::propose;
 pub use barred::barred;
 pub use case::{Case, Member, Proposed};
+pub use risks::{risks, unknown};
 pub use shelf::{Shelf, ShelfError};
 pub use standing::standings;
 
