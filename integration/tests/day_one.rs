@@ -45,12 +45,18 @@ fn inventory(runners: &[Served]) -> (String, String) {
 const ALONE: &str = "[approval]\nrequire_touch = false\nroot_required = 1\n";
 
 fn git(directory: &Path, arguments: &[&str]) -> String {
+    git_at(directory, None, arguments)
+}
+
+/// With a committer date of one's own.
+fn git_at(directory: &Path, date: Option<&str>, arguments: &[&str]) -> String {
     let done = Command::new("git")
         .current_dir(directory)
         .args(["-c", "user.name=Mira", "-c", &format!("user.email={PERSON}"), "-c", "commit.gpgsign=false"])
         .args(arguments)
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_CONFIG_SYSTEM", "/dev/null")
+        .envs(date.map(|date| ("GIT_COMMITTER_DATE", date)))
         .output()
         .unwrap();
     assert!(done.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
@@ -309,6 +315,24 @@ async fn a_serious_finding_blocks_proposals_every_night_until_a_commit_of_canoni
     assert_eq!(guards(&day.nightly().await), [""; 0]);
     let told = day.propose().await;
     assert!(told.contains("1 new proposals, 0 kept, 0 items blocked"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_is_seen_whatever_dates_its_commits_have() {
+    let now = jiff::Timestamp::now().as_second();
+    let fleet = FakeFleet::start(vec![drifted(now - 3600)[0].runner()], observer_public_key()).await.unwrap();
+    let day = Day::begin(&fleet.runners, &format!("{ALONE}[breaker]\nburst_manifests = 2\n")).await;
+    day.nightly().await;
+    let work = day.home.path().join("work");
+    for name in ["one", "two", "three"] {
+        let text = "schema = \"countersign/manifest/1\"\nowner = \"a@example.org\"\n";
+        fs::write(work.join(format!("manifests/{name}.toml")), text).unwrap();
+        git(&work, &["add", "-A"]);
+        git_at(&work, Some("@1600000000 +0000"), &["commit", "-S", "-q", "-m", "Align manifests with reality"]);
+    }
+    git(&work, &["push", "-q", "../canonical.git", "HEAD:refs/heads/main"]);
+    let guards = guards(&day.nightly().await);
+    assert!(guards.iter().any(|guard| guard.starts_with("\"burst\": \"3 manifests changed")), "{guards:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

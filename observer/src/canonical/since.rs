@@ -23,6 +23,18 @@ const SPECIFICATION: Wanted<'static> =
 /// What decides which manifests a runner has.
 const FLEET: Wanted<'static> = Wanted { files: &["fleet.toml"], directories: &["fleet.d"] };
 
+/// How far back somebody asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// As far as is looked at.
+    Beginning,
+    /// Back to what was in force at this time, Unix seconds, by the dates that commits have. Whoever makes a commit chooses
+    /// its date.
+    Time(i64),
+    /// Back to what this commit demands.
+    Commit(CommitId),
+}
+
 /// Canonical's past, read as far as it was asked for.
 #[derive(Debug)]
 pub struct Past {
@@ -36,6 +48,8 @@ pub struct Past {
     last_key: Option<String>,
     last_readable: bool,
     steps: Vec<Step>,
+    /// In which step a commit is.
+    places: HashMap<CommitId, usize>,
     rosters: HashMap<String, Arc<Roster>>,
     manifests: HashMap<String, Arc<Compiled>>,
 }
@@ -70,6 +84,7 @@ impl Past {
             last_key: None,
             last_readable: false,
             steps: Vec::new(),
+            places: HashMap::new(),
             rosters: HashMap::new(),
             manifests: HashMap::new(),
         }
@@ -80,9 +95,8 @@ impl Past {
         Self { tip: Some(tip), ..self }
     }
 
-    /// The versions of a runner's manifest, newest first, back to the one that was in force at `until` (Unix seconds);
-    /// without `until` as far back as is looked at. Blocks.
-    pub fn versions(&mut self, runner: &str, until: Option<i64>) -> Result<Versions, GitError> {
+    /// The versions of a runner's manifest, newest first, as far back as is wanted. Blocks.
+    pub fn versions(&mut self, runner: &str, until: Until) -> Result<Versions, GitError> {
         let mut list: Vec<Version> = Vec::new();
         for index in 0.. {
             // A step is whole once the one before it in time is known, or when it is old enough as it is.
@@ -102,8 +116,12 @@ impl Past {
         Ok(Versions { list, complete: self.next.is_none() })
     }
 
-    fn reaches(&self, index: usize, until: Option<i64>) -> bool {
-        self.steps.get(index).zip(until).is_some_and(|(step, until)| step.change.at <= until)
+    fn reaches(&self, index: usize, until: Until) -> bool {
+        match until {
+            Until::Beginning => false,
+            Until::Time(until) => self.steps.get(index).is_some_and(|step| step.change.at <= until),
+            Until::Commit(commit) => self.places.get(&commit).is_some_and(|place| *place <= index),
+        }
     }
 
     /// Takes one more commit in; `false` when there is none, or enough was looked at.
@@ -138,6 +156,9 @@ impl Past {
             && let Some(step) = self.steps.last_mut()
         {
             step.change = change(&commit);
+        }
+        if self.last_readable {
+            self.places.insert(id, self.steps.len() - 1);
         }
         self.commits += 1;
         self.next = commit.parents.first().copied();

@@ -233,7 +233,7 @@ impl<'a> Rows<'a> {
         let assessment = assess::assess(drift, compiled.effective(), &circumstances);
         let rules = match previous {
             Some(previous) if previous.canonical_commit != self.loaded.commit.to_string() => {
-                self.past.rule_changes(&runner.name, previous.canonical_at)
+                self.past.rule_changes(&runner.name, &previous.canonical_commit)
             }
             _ => Vec::new(),
         };
@@ -273,7 +273,8 @@ impl<'a> Rows<'a> {
         let breaker = &self.loaded.canonical.policy.breaker;
         let mut findings = std::mem::take(&mut self.findings);
         findings.extend(self.spread.findings(self.loaded.canonical.fleet.runners.len(), breaker.spread_percent));
-        let changes = self.past.manifest_changes(self.run.started);
+        let seen = earlier.map(|earlier| earlier.canonical_commit.as_str());
+        let changes = self.past.manifest_changes(self.run.started, seen);
         findings.extend(guard::burst(&changes, self.run.started, breaker.burst_manifests));
         let mut guards = guard::gather(findings);
         if let Some(earlier) = earlier.filter(|earlier| earlier.has_serious()) {

@@ -3,7 +3,7 @@
 
 use super::stop::Stop;
 use crate::assess::{self, SpecChange};
-use crate::canonical::since;
+use crate::canonical::since::{self, Until};
 use crate::canonical::{LoadedCanonical, Source};
 use crate::guard::{self, ManifestChange, RuleChange, reset_in, rule_changes};
 use countersign_shared::drift::Drift;
@@ -45,7 +45,7 @@ impl Past {
         let Some(oldest) = drift.items.iter().map(|item| item.since.unwrap_or(undated)).min() else {
             return Vec::new();
         };
-        match self.versions.versions(runner, Some(oldest)) {
+        match self.versions.versions(runner, Until::Time(oldest)) {
             Ok(versions) => assess::changes(&drift.items, observation, &versions, undated),
             Err(error) => {
                 tracing::warn!(runner, "canonical's past cannot be read: {error}");
@@ -54,9 +54,11 @@ impl Past {
         }
     }
 
-    /// How the manifest of a runner has changed after `since`, Unix seconds; oldest first.
-    pub(super) fn rule_changes(&mut self, runner: &str, since: i64) -> Vec<RuleChange> {
-        let versions = match self.versions.versions(runner, Some(since)) {
+    /// How the manifest of a runner has changed since a commit, whatever dates the ones after it have; oldest first. A
+    /// commit that is not found is older than all that is looked at.
+    pub(super) fn rule_changes(&mut self, runner: &str, since: &str) -> Vec<RuleChange> {
+        let until = CommitId::parse(since).map_or(Until::Beginning, Until::Commit);
+        let versions = match self.versions.versions(runner, until) {
             Ok(versions) => versions.list,
             Err(error) => {
                 tracing::warn!(runner, "canonical's past cannot be read: {error}");
@@ -100,21 +102,24 @@ impl Past {
         })
     }
 
-    /// Manifests that changed in the day before `now`, Unix seconds.
-    pub(super) fn manifest_changes(&self, now: i64) -> Vec<ManifestChange> {
+    /// Manifests that changed in the day before `now`, Unix seconds, or since the commit `seen` of the last report: whoever
+    /// makes a commit chooses its date, but not when it is first seen.
+    pub(super) fn manifest_changes(&self, now: i64, seen: Option<&str>) -> Vec<ManifestChange> {
         let collect = || {
             let mut changes = Vec::new();
-            for commit in self.mirror.first_parents(self.tip) {
+            let mut is_new = seen.is_some();
+            for commit in self.mirror.first_parents(self.tip).take(since::COMMITS) {
                 let commit = commit?;
-                if commit.committed_at <= now - DAY {
-                    break;
-                }
+                is_new &= seen != Some(commit.id.to_string().as_str());
+                let at = if is_new { commit.committed_at.max(now) } else { commit.committed_at };
                 // The first commit of a repository brings its manifests; nothing was there that could change.
                 if commit.parents.is_empty() {
                     break;
                 }
-                let files = self.mirror.changed_files(commit.id, "manifests")?;
-                changes.extend(files.into_iter().map(|file| ManifestChange { file, at: commit.committed_at }));
+                if at > now - DAY {
+                    let files = self.mirror.changed_files(commit.id, "manifests")?;
+                    changes.extend(files.into_iter().map(|file| ManifestChange { file, at }));
+                }
             }
             Ok::<_, GitError>(changes)
         };

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 pub struct ManifestChange {
     /// Its path, `manifests/...`.
     pub file: String,
-    /// Committer time of the commit, Unix seconds.
+    /// Committer time of the commit, or when it was first seen, Unix seconds.
     pub at: i64,
 }
 
@@ -21,7 +21,10 @@ pub fn burst(changes: &[ManifestChange], now: i64, limit: u32) -> Option<Finding
         changes.iter().filter(|change| change.at > now - DAY).map(|change| change.file.as_str()).collect();
     (changed.len() > limit as usize).then(|| Finding {
         code: Code::Burst,
-        message: format!("{} manifests changed within 24 hours, and at most {limit} are usual", changed.len()),
+        message: format!(
+            "{} manifests changed within 24 hours or since the last report, and at most {limit} are usual",
+            changed.len()
+        ),
         runners: Vec::new(),
     })
 }
