@@ -100,7 +100,7 @@ On your own fleet, day one is four commands, and ends with an empty report:
   countersign-observer init --from-ansible INVENTORY --known-hosts FILE --into canonical
   countersign-observer enroll RUNNER                  what an admin must do on a runner
   countersign-observer observe
-  countersign-observer baseline --group GROUP --into canonical";
+  countersign-observer baseline --group GROUP --into baseline    and its files into canonical, signed";
 
 #[expect(clippy::print_stdout, reason = "this is the demo's output")]
 pub(super) fn heading(command: &str, meaning: &str) {
