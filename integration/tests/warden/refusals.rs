@@ -384,7 +384,7 @@ fn an_actuator_host_in_other_hands_moves_nothing() {
     assert_eq!(house.apply(&bundle).unwrap_err().0, "spent");
     before.assert_same(&house.state(), "the old token");
     refused(&house, "superseded", "superseded", &old);
-    assert_eq!(house.confirm(&"0".repeat(64), true).unwrap_err().0, "request");
+    assert_eq!(house.confirm(&"0".repeat(64), true).unwrap_err().0, "never-started");
     assert_eq!(house.started().len(), 1);
     // The lease and the token of one runner are of no use on another.
     let theirs = other.propose(other.llvm_back());
