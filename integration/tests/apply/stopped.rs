@@ -85,6 +85,8 @@ fn what_a_real_runner_did_is_asked_when_its_worker_dies() {
         assert_eq!((started.len(), started[0].stage), (1, stage), "{name} {step}: {started:?}");
         assert_eq!(place.transactions() - transactions, moved, "{name} {step}");
         assert_eq!(installed(place.runner) == former, expected == Outcome::Undone, "{name} {step}");
+        let tripped = yard.acting.state().unwrap().tripped;
+        assert_eq!(tripped.is_some(), expected == Outcome::Undone, "{name} {step}: {tripped:?}");
         if expected == Outcome::Undone {
             done(yard.acting.person(&["reset-breaker", "--yes", "--reason", "a test"])).unwrap();
         }
