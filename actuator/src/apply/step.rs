@@ -87,6 +87,8 @@ pub(super) fn at(step: Step) -> Fate {
     if name != step.name() || SPENT.swap(true, Ordering::SeqCst) {
         return Fate::GoOn;
     }
+    // So that a test sees that it happened.
+    tracing::error!("fault: {text}");
     match action {
         "kill" => {
             let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);

@@ -61,6 +61,7 @@ fn stopped_at(step: Step, action: &str) {
     let environment = [("COUNTERSIGN_FAULT", what.as_str()), ("COUNTERSIGN_FAULT_BEGUN", begun.to_str().unwrap())];
     let ran = scene.run(&["apply", "--all", "--json"], &environment);
     let _ = std::fs::remove_file(&begun);
+    assert!(ran.text.contains(&format!("fault: {what}")), "{what} was not reached: {}", ran.text);
     match action {
         "kill" => assert_eq!(ran.signal, Some(9), "{what}: the fault was not reached: {}", ran.text),
         _ => assert!(ran.status.is_some(), "{what}"),
