@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 /// Seconds by which a clock may be set back within one boot before it is noticed by the time since the boot: a daemon
 /// that sets the clock right after the start is no attack.
 const TOLERANCE: i64 = 60;
+/// Seconds by which the clock may be behind the mark within one boot; time then stands still until it has caught up. A
+/// step of NTP or another processor's clock is no attack, and takes nobody's lease away.
+const BEHIND: i64 = 5;
 /// Seconds after which the mark is written again, even if nothing is burned.
 const EVERY: i64 = 30;
 /// Bytes of the mark's file.
@@ -133,10 +136,14 @@ impl Clock {
         let booted = now - self.source.since_boot();
         let same_boot = boot == self.mark.boot;
         let behind = if same_boot { self.mark.booted - booted } else { 0 };
-        let behind = if behind > TOLERANCE { behind } else { self.mark.wall - now };
-        if behind > 0 {
+        let (behind, borne) = match behind > TOLERANCE {
+            true => (behind, 0),
+            false => (self.mark.wall - now, if same_boot { BEHIND } else { 0 }),
+        };
+        if behind > borne {
             return Err(ClockError::Backwards { now, behind, mark: self.path.clone() });
         }
+        let now = now.max(self.mark.wall);
         let booted = if same_boot { booted.max(self.mark.booted) } else { booted };
         let moved = !same_boot || booted > self.mark.booted + TOLERANCE;
         self.mark = Mark { wall: now, boot, booted };
@@ -204,12 +211,13 @@ mod tests {
         assert_eq!(clock.now().unwrap(), 1_000_000);
         for (time, fine, why) in [
             ((1_000_100, 5_100, "a"), true, "time passes"),
-            ((1_000_099, 5_101, "a"), false, "a second back"),
+            ((1_000_095, 5_101, "a"), true, "five seconds back"),
+            ((1_000_094, 5_101, "a"), false, "six seconds back"),
             ((1_000_101, 5_101, "a"), true, "and it goes on"),
             ((1_001_000, 6_100, "a"), false, "set back by 100 s within the boot, though later than the mark"),
             ((1_001_050, 6_100, "a"), true, "by 50 s"),
             ((1_001_050, 6_190, "a"), false, "and by 90 s more"),
-            ((1_001_000, 10, "b"), false, "back over a reboot"),
+            ((1_001_049, 10, "b"), false, "back by a second over a reboot"),
             ((1_001_060, 10, "b"), true, "on over a reboot"),
         ] {
             set(time);
@@ -220,7 +228,9 @@ mod tests {
             assert_eq!(clock.now().is_ok(), fine, "after a restart: {why}");
         }
         set((2_000_000, 1_000, "b"));
-        clock.now().unwrap();
+        assert_eq!(clock.now().unwrap(), 2_000_000);
+        set((1_999_996, 1_001, "b"));
+        assert_eq!(clock.now().unwrap(), 2_000_000, "it stands still");
         set((1_002_000, 1_010, "b"));
         let Err(error) = clock.now() else { panic!("it went back") };
         assert!(error.to_string().contains("remove"), "{error}");

@@ -1,6 +1,7 @@
 //! `cargo lab`: the lab by hand.
 
 use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
@@ -49,6 +50,11 @@ enum Verb {
     },
     /// What is up, with addresses and host keys
     Status,
+    /// Copy what runners start from to another directory, so that two labs can be up at once
+    Copy {
+        /// A COUNTERSIGN_LAB_DIR
+        to: PathBuf,
+    },
     /// Take everything down that is, or was, up; the caches stay
     Down,
 }
@@ -105,6 +111,7 @@ pub fn main(arguments: Arguments) -> Result<()> {
             lab.runner_mut(&runner).start()
         }
         Verb::Status => status(&Lab::attach(&dir)?),
+        Verb::Copy { to } => Lab::copy(&dir, &std::path::absolute(to)?),
         Verb::Down => {
             Lab::down(&dir)?;
             println!("down: {}", dir.display());

@@ -70,6 +70,24 @@ impl Golden {
         Ok(golden)
     }
 
+    /// Copies the image into another cache. It gets a file system id of its own: the kernel takes two of one id for one.
+    pub(super) fn copy(&self, cache: &Path) -> Result<()> {
+        let from = self.image.with_file_name("");
+        let done = cache.join(from.file_name().context("the image is in no directory")?);
+        if done.exists() {
+            return Ok(());
+        }
+        fs::create_dir_all(cache).with_context(|| format!("cannot make {}", cache.display()))?;
+        let partial = done.with_extension("partial");
+        if partial.exists() {
+            fs::remove_dir_all(&partial).with_context(|| format!("cannot remove {}", partial.display()))?;
+        }
+        let copy = ["-a".as_ref(), "--sparse=always".as_ref(), from.as_ref(), partial.as_ref()];
+        run(&mut host("cp", copy))?;
+        run(&mut host("btrfstune", ["-m".as_ref(), partial.join("image").as_ref()]))?;
+        fs::rename(&partial, &done).with_context(|| format!("cannot rename {}", partial.display()))
+    }
+
     /// Mounts the image, without what a dead lab left in it; one that cannot be mounted is made anew, once.
     pub(super) fn mount(cache: &Path, at: &Path) -> Result<(Self, Mounted)> {
         let golden = Self::get(cache)?;

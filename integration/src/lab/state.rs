@@ -169,6 +169,19 @@ impl Lab {
         clean(dir)
     }
 
+    /// Gives another directory what runners start from, so that two labs can be up at once.
+    ///
+    /// # Errors
+    /// A live process holds either, or something cannot be made or copied.
+    pub fn copy(from: &Path, to: &Path) -> Result<()> {
+        need_root()?;
+        for dir in [from, to] {
+            fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        }
+        let _locks = (lock(from)?, lock(to)?);
+        Golden::get(&from.join("cache"))?.copy(&to.join("cache"))
+    }
+
     /// All runners, in the order of the configuration.
     #[must_use]
     pub fn runners(&self) -> &[Runner] {

@@ -55,7 +55,8 @@ fn who_says_nothing_is_not_waited_for() {
     // One slot is left to this account while the others are held.
     let silent: Vec<UnixStream> = (0..PER_ACCOUNT - 1).map(|_| UnixStream::connect(stage.socket()).unwrap()).collect();
     stage.lease(&[id(1)], &USUAL);
-    assert_eq!(code(&stage.ask(&token(&id(1), 1))), "done");
+    let answer = stage.ask(&token(&id(1), 1));
+    assert_eq!(code(&answer), "done", "{answer:?}");
     // Not for ever either.
     for mut stream in silent {
         stream.set_read_timeout(Some(TIMEOUT)).unwrap();
