@@ -1,10 +1,9 @@
 //! `actuator.toml`: what the person who runs the actuator decided. Nothing in it can approve anything.
 
 use crate::stop::Stop;
-use countersign_shared::diagnostic::{Severity, Source};
 use countersign_shared::duration::Span;
 use countersign_shared::exit::Outcome;
-use countersign_shared::terminal::Failure;
+use countersign_shared::settings::{self, Settings};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -174,10 +173,7 @@ fn default_branch() -> String {
 impl Config {
     /// Reads and checks the file; relative paths are relative to it.
     pub fn load(path: &Path) -> Result<Self, Stop> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            let failure = Failure::new("config", format!("cannot read {}", path.display()));
-            Stop::new(Outcome::Invalid, failure.because(error.to_string()).hint("--config names another file"))
-        })?;
+        let text = settings::read(path).map_err(|failure| Stop::new(Outcome::Invalid, *failure))?;
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         Self::parse(&text, &absolute)
     }
@@ -185,22 +181,15 @@ impl Config {
     /// Parses the text of the file at `path`, which is absolute.
     pub fn parse(text: &str, path: &Path) -> Result<Self, Stop> {
         let shown = path.to_string_lossy();
-        let source = Source::new(&shown, text);
-        let at = |span: std::ops::Range<usize>, message: String| {
-            let hint = Some("man countersign-actuator lists every key".to_owned());
-            let diagnostic = source.diagnostic(Severity::Error, span, message, hint);
-            Stop::new(Outcome::Invalid, Failure::from(&diagnostic).code("config"))
-        };
-        let mut config: Config =
-            toml::from_str(text).map_err(|error| at(error.span().unwrap_or(0..0), error.message().to_owned()))?;
-        config.resolve(path);
-        match config.problem() {
-            None => Ok(config),
-            Some((table, message)) => {
-                let start = text.find(table).unwrap_or(0);
-                Err(at(start..start + table.len(), message.to_owned()))
+        let settings = Settings::new(&shown, text, "man countersign-actuator lists every key");
+        let parsed = settings.parse::<Config>().and_then(|mut config| {
+            config.resolve(path);
+            match config.problem() {
+                None => Ok(config),
+                Some((key, message)) => Err(settings.wrong(key, message)),
             }
-        }
+        });
+        parsed.map_err(|failure| Stop::new(Outcome::Invalid, *failure))
     }
 
     fn resolve(&mut self, path: &Path) {
@@ -232,29 +221,29 @@ impl Config {
         }
     }
 
-    /// What cannot be meant, and the table that it is in.
-    fn problem(&self) -> Option<(&'static str, &'static str)> {
+    /// The key that cannot be meant, and why.
+    fn problem(&self) -> Option<(&'static [&'static str], &'static str)> {
         let hex = |text: &String| text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        let warden = &self.warden;
-        let digests = [&warden.binary, &warden.approvers, &warden.policy, &warden.notary_key];
-        [
-            (self.ssh.key.is_some() == self.ssh.agent, "[ssh]", "[ssh] needs either `key = \"…\"` or `agent = true`"),
+        let bad = |digests: &[String]| !digests.iter().all(hex);
+        let sha256 = "a sha256 digest is 64 lower-case hex digits";
+        let (ssh, warden) = (&self.ssh, &self.warden);
+        let others = [&self.canonical.url, &self.proposed.url];
+        let rules: [(bool, &[&str], &str); 9] = [
+            (ssh.key.is_some() == ssh.agent, &["ssh"], "[ssh] needs either `key = \"…\"` or `agent = true`"),
             (
-                [&self.canonical.url, &self.proposed.url].map(Some).contains(&self.ledger.mirror.as_ref()),
-                "[ledger]",
-                "[ledger] mirror must be a repository of its own",
+                others.map(Some).contains(&self.ledger.mirror.as_ref()),
+                &["ledger", "mirror"],
+                "`mirror` must be a repository of its own",
             ),
-            (!(1..=1024).contains(&self.ssh.per_server), "[ssh]", "[ssh] per_server must be from 1 to 1024"),
-            (self.ssh.connect_timeout.as_secs() == 0, "[ssh]", "[ssh] connect_timeout must be at least 1s"),
-            (self.ssh.run_timeout.as_secs() == 0, "[ssh]", "[ssh] run_timeout must be at least 1s"),
-            (
-                !digests.into_iter().flatten().all(hex),
-                "[warden]",
-                "[warden] takes sha256 digests: 64 lower-case hex digits each",
-            ),
-        ]
-        .into_iter()
-        .find_map(|(wrong, table, message)| wrong.then_some((table, message)))
+            (!(1..=1024).contains(&ssh.per_server), &["ssh", "per_server"], "`per_server` must be from 1 to 1024"),
+            (ssh.connect_timeout.as_secs() == 0, &["ssh", "connect_timeout"], "`connect_timeout` must be at least 1s"),
+            (ssh.run_timeout.as_secs() == 0, &["ssh", "run_timeout"], "`run_timeout` must be at least 1s"),
+            (bad(&warden.binary), &["warden", "binary"], sha256),
+            (bad(&warden.approvers), &["warden", "approvers"], sha256),
+            (bad(&warden.policy), &["warden", "policy"], sha256),
+            (bad(&warden.notary_key), &["warden", "notary_key"], sha256),
+        ];
+        rules.into_iter().find_map(|(wrong, key, message)| wrong.then_some((key, message)))
     }
 
     /// The local halt.
@@ -301,6 +290,7 @@ mod tests {
             ("[ledger]", "[ledger]\nmirror = \"canonical.git\"", "of its own"),
             ("[ledger]", "[ledger]\nmirror = \"/srv/proposed.git\"", "of its own"),
             ("[ledger]", "[warden]\nbinary = [\"AB\"]\n[ledger]", "sha256"),
+            ("[ledger]", "[warden]\npolicy = [\"\"]\n[ledger]", "sha256"),
             ("[canonical]", "[canonical", "expected"),
         ] {
             let text = MINIMAL.replace(from, to);

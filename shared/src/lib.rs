@@ -15,6 +15,8 @@ pub mod canonical_json;
 pub mod diagnostic;
 pub mod drift;
 pub mod duration;
+#[cfg(feature = "approval")]
+pub mod enroll;
 pub mod evr;
 pub mod exit;
 #[cfg(feature = "git")]

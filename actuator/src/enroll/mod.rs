@@ -5,9 +5,9 @@
 //! rules of sshd for root stay the administrator's, and a mistake in ours locks nobody out.
 
 use countersign_shared::duration::Span;
-use countersign_shared::manifest::fleet::{RoleKeys, is_runner_name};
+use countersign_shared::enroll::{self, Login, bare_key, fill};
+use countersign_shared::manifest::fleet::RoleKeys;
 use countersign_shared::manifest::policy::Policy;
-use ssh_key::PublicKey;
 use std::collections::BTreeSet;
 
 /// What the runner's sshd runs for the actuator's key, whatever it is asked for. Some releases of sudo do not survive an
@@ -15,26 +15,15 @@ use std::collections::BTreeSet;
 pub const FORCED_COMMAND: &str =
     "/usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin /usr/bin/sudo -n -- /usr/libexec/countersign/warden";
 
+/// sshd's file of keys for the account.
+const KEYS: &str = "/etc/ssh/countersign-actuator.keys";
+
 /// Why a runner cannot be enrolled.
 #[derive(Debug, thiserror::Error)]
 pub enum EnrollError {
-    /// Not a name of fleet.toml.
-    #[error("{0:?} is not a runner's name: [a-z0-9][a-z0-9.-]{{0,62}}")]
-    Runner(String),
-    /// Not a name that useradd takes.
-    #[error("{0:?} is not an account's name: [a-z_][a-z0-9_-]{{0,30}}")]
-    Account(String),
-    /// Not a public key.
-    #[error("{key:?} is not an OpenSSH public key")]
-    Key {
-        /// As it stands in the file.
-        key: String,
-        /// What is wrong with it.
-        source: ssh_key::Error,
-    },
-    /// Nobody could log in.
-    #[error("no key: `actuator_ssh` in [keys] of fleet.toml is empty")]
-    NoKey,
+    /// A name or a key.
+    #[error(transparent)]
+    Login(#[from] enroll::EnrollError),
     /// Not a sha256.
     #[error("the digest of the warden's program is not 64 hex digits")]
     Digest,
@@ -59,10 +48,7 @@ pub struct Rules<'a> {
 /// One runner to be enrolled.
 #[derive(Debug, Clone)]
 pub struct Enrollment {
-    runner: String,
-    account: String,
-    /// Type and base64 of each key, without comments.
-    keys: Vec<String>,
+    login: Login,
     program: String,
     approvers: String,
     notary: String,
@@ -110,16 +96,7 @@ impl Enrollment {
         program: &str,
         rules: &Rules<'_>,
     ) -> Result<Self, EnrollError> {
-        if !is_runner_name(runner) {
-            return Err(EnrollError::Runner(runner.to_owned()));
-        }
-        if !is_account(account) {
-            return Err(EnrollError::Account(account.to_owned()));
-        }
-        let keys = keys.into_iter().map(bare_key).collect::<Result<Vec<_>, _>>()?;
-        if keys.is_empty() {
-            return Err(EnrollError::NoKey);
-        }
+        let login = Login::new(runner, account, "actuator_ssh", keys)?;
         if program.len() != 64 || !program.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
             return Err(EnrollError::Digest);
         }
@@ -131,9 +108,7 @@ impl Enrollment {
             approvers.push('\n');
         }
         Ok(Self {
-            runner: runner.to_owned(),
-            account: account.to_owned(),
-            keys,
+            login,
             program: program.to_owned(),
             approvers,
             notary: bare_key(rules.notary)? + "\n",
@@ -156,28 +131,10 @@ impl Enrollment {
         self.fill(include_str!("enroll.yml"))
     }
 
-    /// sshd's rules for the account. `AcceptEnv` in a Match block replaces what the distribution accepts from everybody
-    /// (`LC_*`) by a name that is never asked for.
-    fn sshd(&self) -> String {
-        format!(
-            "# countersign: this account reaches the warden and nothing else.\n\
-             Match User {}\n    \
-             AuthorizedKeysFile /etc/ssh/countersign-actuator.keys\n    \
-             AuthorizedKeysCommand none\n    \
-             AuthenticationMethods publickey\n    \
-             AcceptEnv COUNTERSIGN_NOTHING\n    \
-             DisableForwarding yes\n    \
-             PermitTTY no\n    \
-             PermitUserRC no\n\
-             Match all\n",
-            self.account
-        )
-    }
-
     /// sudo's rules: one program, no argument, nothing of the caller's environment, and no terminal of its own, which
     /// would change the bytes of a request.
     fn sudo(&self) -> String {
-        let account = &self.account;
+        let account = &self.login.account;
         format!(
             "# countersign: this account may run the warden, without an argument, and nothing else.\n\
              Defaults:{account} env_reset, !requiretty, !use_pty, !lecture, !setenv\n\
@@ -185,14 +142,10 @@ impl Enrollment {
         )
     }
 
-    fn authorized_keys(&self) -> String {
-        self.keys.iter().map(|key| format!("restrict,command=\"{FORCED_COMMAND}\" {key}\n")).collect()
-    }
-
-    /// Replaces each `@NAME@` of a template; lines that hold `@NAME_INDENTED@` give their indent to every line.
     fn fill(&self, template: &str) -> String {
-        let words = [("@RUNNER@", &*self.runner), ("@ACCOUNT@", &*self.account), ("@WARDEN_SHA256@", &*self.program)];
-        let (keys, sshd, sudo) = (self.authorized_keys(), self.sshd(), self.sudo());
+        let login = &self.login;
+        let words = [("RUNNER", &*login.runner), ("ACCOUNT", &*login.account), ("WARDEN_SHA256", &*self.program)];
+        let (keys, sshd, sudo) = (login.authorized_keys(FORCED_COMMAND), login.sshd("warden", KEYS), self.sudo());
         let blocks = [
             ("APPROVERS", &*self.approvers),
             ("NOTARY", &*self.notary),
@@ -205,27 +158,7 @@ impl Enrollment {
             ("CRON", CRON),
             ("HOOK", HOOK),
         ];
-        let mut text = String::with_capacity(template.len() * 2);
-        for line in template.split_inclusive('\n') {
-            let block = blocks.iter().find_map(|(name, block)| {
-                let rest = line.strip_prefix(&format!("@{name}@"));
-                let indent = line.trim_start().strip_prefix(&format!("@{name}_INDENTED@"));
-                rest.map(|rest| (String::new(), *block, rest))
-                    .or(indent.map(|_| (line[..line.len() - line.trim_start().len()].to_owned(), *block, "")))
-            });
-            let Some((indent, block, rest)) = block else {
-                text.push_str(&words.iter().fold(line.to_owned(), |line, (word, value)| line.replace(word, value)));
-                continue;
-            };
-            for line in block.split_inclusive('\n') {
-                if line != "\n" {
-                    text.push_str(&indent);
-                }
-                text.push_str(line);
-            }
-            text.push_str(rest);
-        }
-        text
+        fill(template, &words, &blocks)
     }
 }
 
@@ -261,22 +194,6 @@ fn rules_text(runner: &str, rules: &Rules<'_>) -> Result<String, EnrollError> {
         approval.protected_required,
         protected.join(", ")
     ))
-}
-
-/// Type and base64 of an OpenSSH public key, checked, without options and comment.
-fn bare_key(key: &str) -> Result<String, EnrollError> {
-    let wrong = |source| EnrollError::Key { key: key.chars().take(200).collect(), source };
-    let mut parsed = PublicKey::from_openssh(key.trim()).map_err(wrong)?;
-    parsed.set_comment("");
-    let text = parsed.to_openssh().map_err(wrong)?;
-    Ok(text.trim().to_owned())
-}
-
-fn is_account(name: &str) -> bool {
-    name.len() <= 31
-        && name != "root"
-        && name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
 }
 
 #[cfg(test)]
@@ -362,8 +279,7 @@ mod tests {
     #[test]
     fn the_key_gets_the_warden_and_the_account_gets_nothing_else_as_root() {
         let bare = KEY.rsplit_once(' ').unwrap().0;
-        let line = enrollment().authorized_keys();
-        assert_eq!(line, format!("restrict,command=\"{FORCED_COMMAND}\" {bare}\n"));
+        assert!(enrollment().script().contains(&format!("\nrestrict,command=\"{FORCED_COMMAND}\" {bare}\n")));
         assert!(
             enrollment()
                 .sudo()
@@ -376,19 +292,7 @@ mod tests {
         let sum = "ab".repeat(32);
         let policy = Policy::default();
         let rules = rules(&policy);
-        for runner in ["", "a b", "a;id", "$(id)", "A", "-a", "a\nb", &"a".repeat(64)] {
-            let refused = Enrollment::new(runner, "x", [KEY], &sum, &rules);
-            assert!(matches!(refused, Err(EnrollError::Runner(_))), "{runner:?}");
-        }
-        for account in ["", "root", "a b", "a;id", "-a", "A", "a\n", "0a"] {
-            let refused = Enrollment::new("a", account, [KEY], &sum, &rules);
-            assert!(matches!(refused, Err(EnrollError::Account(_))), "{account:?}");
-        }
-        for key in ["", "x", "ssh-ed25519 AAAA", &format!("restrict {KEY}"), &format!("command=\"id\" {KEY}")] {
-            let refused = Enrollment::new("a", "b", [key], &sum, &rules);
-            assert!(matches!(refused, Err(EnrollError::Key { .. })), "{key:?}");
-        }
-        assert!(matches!(Enrollment::new("a", "b", [], &sum, &rules), Err(EnrollError::NoKey)));
+        assert!(matches!(Enrollment::new("a;id", "x", [KEY], &sum, &rules), Err(EnrollError::Login(_))));
         for digest in ["", "ab", &"AB".repeat(32), &format!("{}\nid", "a".repeat(61))] {
             assert!(matches!(Enrollment::new("a", "b", [KEY], digest, &rules), Err(EnrollError::Digest)));
         }
