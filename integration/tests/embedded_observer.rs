@@ -69,6 +69,10 @@ fn the_demo_finds_all_that_was_planted_and_proposes_what_removes_it() {
     ] {
         assert!(text.contains(line), "{line}: {text}");
     }
+    // What people are told to read is still there when they do.
+    let (_, reads) = text.split_once("approved:  ").unwrap();
+    let output = Command::new("sh").arg("-c").arg(reads.lines().next().unwrap()).output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("# `runner-03`: 8 downgrades"), "{output:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

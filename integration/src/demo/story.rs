@@ -57,7 +57,7 @@ pub(super) fn tell(dir: Option<PathBuf>) -> anyhow::Result<bool> {
     println!("\nThe report:  {}", stage.site.reports.join("latest.html").display());
     println!("Receipts:    `ledger verify` above; the files of notary and actuator are gone with this program");
     println!("Canonical:   {}", stage.site.canonical.display());
-    println!("Proposals:   {} ({offered} branches)", stage.proposed.display());
+    println!("Proposals:   {} ({offered} were offered, each on a branch)", stage.proposed.display());
     println!("\n{DAY_ONE}");
     Ok(verdict.wrong.is_empty() && wrong.is_empty())
 }
@@ -82,7 +82,10 @@ fn proposals(stage: &Stage, report: &DriftReport) -> anyhow::Result<usize> {
         println!("  {}  {}: not proposed ({})", runner.name, item.package.as_deref().unwrap_or("host"), why.code);
     }
     if let Some((branch, path)) = first(stage, &branches)? {
-        println!("\nHow one reads, and how it is approved:  git -C {} show {branch}:{path}", stage.proposed.display());
+        // By its commit: the branch is gone once people have merged it.
+        let commit = stage.proposed(&["rev-parse", "--short", branch])?;
+        let (proposed, commit) = (stage.proposed.display(), commit.trim());
+        println!("\nHow one reads, and how it is approved:  git -C {proposed} show {commit}:{path}");
     }
     Ok(branches.lines().count())
 }
