@@ -7,6 +7,7 @@ use countersign_integration::lab::{Base, Lab, LabConfig, Runner, plant, turn};
 use countersign_manifests_schema::ledger::{Entry, Event};
 use countersign_manifests_schema::notary::Outcome;
 use countersign_manifests_schema::warden::{Application, Stage};
+use std::collections::BTreeSet;
 use std::fs;
 
 const ACTIONS: [&str; 2] = ["kill", "lose"];
@@ -23,9 +24,10 @@ fn wherever_the_actuator_stops_a_real_runner_is_as_approved_or_as_before() {
     let base = |index| if index % 2 == 0 { Base::Dnf5 } else { Base::Dnf4 };
     let lab = Lab::up(&LabConfig::new(names.iter().enumerate().map(|(i, name)| (name.as_str(), base(i))))).unwrap();
     let yard = Yard::new(&lab);
-    let mut tally = Vec::new();
+    let (mut tally, mut proposed) = (Vec::new(), BTreeSet::new());
     for (round, action) in ACTIONS.into_iter().enumerate() {
-        drift(&lab);
+        // Another situation each time: what was spent without a change of the machine is the same proposal again.
+        drift(&lab, round > 0);
         let report = yard.nightly();
         let ids: Vec<&str> = report.runners.iter().filter_map(|row| row.proposal.as_deref()).collect();
         assert_eq!(ids.len(), names.len(), "{report:#?}");
@@ -34,6 +36,7 @@ fn wherever_the_actuator_stops_a_real_runner_is_as_approved_or_as_before() {
             // What dnf5 met in the first round meets dnf4 in the second.
             let step = Step::ALL[(index + round) % Step::ALL.len()];
             let place = Place { yard: &yard, runner: lab.runner(&row.name), id: row.proposal.as_deref().unwrap() };
+            assert!(proposed.insert(place.id.to_owned()), "{} was proposed before", place.id);
             tally.push(place.stopped_at(step, action));
         }
     }
@@ -63,7 +66,7 @@ fn what_a_real_runner_did_is_asked_when_its_worker_dies() {
     ];
     let lab = Lab::up(&LabConfig::new(points.map(|(name, base, ..)| (name, base)))).unwrap();
     let yard = Yard::with_faults(&lab);
-    drift(&lab);
+    drift(&lab, false);
     let report = yard.nightly();
     let ids: Vec<&str> = report.runners.iter().filter_map(|row| row.proposal.as_deref()).collect();
     assert_eq!(ids.len(), points.len(), "{report:#?}");
@@ -95,13 +98,16 @@ fn what_a_real_runner_did_is_asked_when_its_worker_dies() {
     assert!(verified.status.success(), "{verified:?}");
 }
 
-/// A person upgrades llvm on every runner that does not have the new one, all at once.
-fn drift(lab: &Lab) {
+/// A person upgrades llvm on every runner that does not have the new one, all at once; and leaves a compiler there.
+fn drift(lab: &Lab, compiler: bool) {
     std::thread::scope(|scope| {
         for runner in lab.runners() {
             scope.spawn(|| {
                 if !runner.try_sh(&format!("rpm -q {}", plant::NEW_LLVM)).unwrap().status.success() {
                     plant::person_upgrades_llvm(runner).unwrap();
+                }
+                if compiler {
+                    plant::person_leaves_gcc_toolset(runner).unwrap();
                 }
                 runner.sh(&format!("{} makecache >/dev/null 2>&1", runner.dnf())).unwrap();
             });
@@ -124,7 +130,9 @@ impl Place<'_> {
         let mut actuator = self.yard.acting.actuator(&["apply", self.id, "--json"]);
         actuator.env("COUNTERSIGN_FAULT", &what).env("COUNTERSIGN_FAULT_BEGUN", self.runner.root.join(BEGUN));
         let stopped = actuator.output().unwrap();
-        assert_eq!(stopped.status.code().is_none(), action == "kill", "{what} was not reached: {stopped:?}");
+        let happened = String::from_utf8_lossy(&stopped.stderr).contains(&format!("fault: {what}"));
+        assert!(happened, "{what} was not reached: {stopped:?}");
+        assert_eq!(stopped.status.code().is_none(), action == "kill", "{what}: {stopped:?}");
         let under_way = self.ends().contains(&None);
         let status = self.yard.acting.actuator(&["status"]).output().unwrap();
         let said = String::from_utf8_lossy(&status.stdout);
@@ -143,7 +151,8 @@ impl Place<'_> {
             Outcome::Applied => {
                 assert_eq!((started[0].stage, moved), (Stage::Confirmed, 1), "{what}");
                 let after = installed(self.runner);
-                assert!(after.contains("llvm-19.1.0-1.fc41") && !after.contains("llvm-20"), "{what}: {after}");
+                assert!(after.contains("llvm-19.1.0-1.fc41"), "{what}: {after}");
+                assert!(["llvm-20", "gcc-toolset-13"].iter().all(|name| !after.contains(name)), "{what}: {after}");
             }
             Outcome::Undone => {
                 assert_eq!(installed(self.runner), former, "{what}");

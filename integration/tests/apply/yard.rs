@@ -114,7 +114,9 @@ impl Yard {
                 "[runners.{name}]\naddress = \"{address}\"\ngroups = [\"builders\"]\nhost_keys = [\"{key}\"]\nwave = {wave}\n"
             );
         }
-        let policy = "schema = \"countersign/policy/1\"\n[approval]\nrequire_touch = false\n";
+        // The same drift is planted on all runners at once.
+        let policy =
+            "schema = \"countersign/policy/1\"\n[approval]\nrequire_touch = false\n[breaker]\nspread_percent = 100\n";
         let files: BTreeMap<&'static str, String> = [
             ("approvers", approvers().unwrap()),
             ("fleet.toml", fleet),
