@@ -89,7 +89,7 @@ async fn each_fault_costs_its_own_row_and_has_its_reason() {
     let fleet = FakeFleet::start(runners, observer_public_key()).await.unwrap();
     let dir = tempfile::tempdir().unwrap();
     let daemon = GitDaemon::start(dir.path()).await.unwrap();
-    let tuning = Tuning { connect_timeout: 2, run_timeout: 5, ..Tuning::default() };
+    let tuning = Tuning { connect_timeout: 8, run_timeout: 15, ..Tuning::default() };
     let url = daemon.url("canonical.git");
     let site = Site::write(dir.path(), &url, &fleet.runners, &catalog(FULL_SIZE), &tuning, now).unwrap();
 

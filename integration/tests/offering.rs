@@ -30,7 +30,7 @@ impl House {
         let runners = chapters(now).iter().map(Chapter::runner).collect();
         let fleet = FakeFleet::start(runners, observer_public_key()).await.unwrap();
         let daemon = GitDaemon::start(home.path()).await.unwrap();
-        let tuning = Tuning { connect_timeout: 5, run_timeout: 10, ..Tuning::default() };
+        let tuning = Tuning::default();
         let url = daemon.url("canonical.git");
         let site = Site::write(home.path(), &url, &fleet.runners, &catalog(FULL_SIZE), &tuning, now).unwrap();
         let proposed = site.add_proposed(now).unwrap();

@@ -21,7 +21,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// For one answer of the notary.
-const TIMEOUT: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The one writer of the ledger, who also speaks with the notary.
 pub(super) struct Book<'c> {

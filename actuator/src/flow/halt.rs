@@ -17,7 +17,7 @@ use serde::Serialize;
 use std::time::Duration;
 
 /// For the notary's answer.
-const TIMEOUT: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// `countersign/halt/1`
 #[derive(Debug, Serialize)]

@@ -15,7 +15,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// For one answer.
-const TIMEOUT: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What it said.
 #[derive(Debug)]

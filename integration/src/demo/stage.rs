@@ -49,7 +49,7 @@ impl Stage {
                 FakeFleet::start_for(runners, observer_public_key(), Some(actuator_key().public_key().clone())).await?;
             anyhow::Ok((fleet, GitDaemon::start(dir).await?))
         })?;
-        let tuning = Tuning { connect_timeout: 5, run_timeout: 10, ..Tuning::default() };
+        let tuning = Tuning::default();
         let url = daemon.url("canonical.git");
         let site = Site::write(dir, &url, &fleet.runners, &catalog(FULL_SIZE), &tuning, now)?;
         let proposed = site.add_proposed(now)?;

@@ -165,7 +165,7 @@ impl Acting {
 
     /// Asks the notary.
     pub fn ask(&self, request: &NotaryRequest) -> anyhow::Result<NotaryAnswer> {
-        Ok(notary::ask(&self.dir.path().join("notary.sock"), request, Duration::from_secs(10))?)
+        Ok(notary::ask(&self.dir.path().join("notary.sock"), request, Duration::from_secs(60))?)
     }
 
     /// The actuator, ready to be run.

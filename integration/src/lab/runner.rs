@@ -17,7 +17,7 @@ use super::run::{output, run};
 use super::state::RunnerConfig;
 
 /// How long a runner may take until its sshd answers.
-const START_LIMIT: Duration = Duration::from_secs(30);
+const START_LIMIT: Duration = Duration::from_secs(120);
 
 /// A runner of a [`super::Lab`].
 #[derive(Debug)]

@@ -66,7 +66,7 @@ pub(crate) struct Settings<'a> {
 
 impl Settings<'_> {
     pub(crate) const fn of(name: &str) -> Settings<'_> {
-        Settings { name, accept: &[], connect_timeout: "10s" }
+        Settings { name, accept: &[], connect_timeout: "20s" }
     }
 }
 

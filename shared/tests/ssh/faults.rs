@@ -222,10 +222,10 @@ async fn a_port_that_nobody_listens_on_is_unreachable() {
 #[tokio::test]
 async fn a_frozen_server_is_noticed_by_its_missing_signs_of_life() {
     let sshd = Sshd::start();
-    let config = ConnectorConfig { keepalive: Duration::from_millis(100), ..ConnectorConfig::new(sshd.identity()) };
+    let config = ConnectorConfig { keepalive: Duration::from_secs(1), ..ConnectorConfig::new(sshd.identity()) };
     let session = Connector::new(config).connect(&sshd.target()).await.unwrap();
     // The process of sshd that serves us stops; the shell ends it a little later, so that nothing is left.
-    let freeze = "kill -STOP $PPID; sleep 5; kill -KILL $PPID";
+    let freeze = "kill -STOP $PPID; sleep 30; kill -KILL $PPID";
     let error = session.exec(freeze, b"", Limits::default()).await.unwrap_err();
     assert_eq!(error.code(), "closed", "{error}");
     assert!(error.to_string().contains("eepalive"), "{error}");
