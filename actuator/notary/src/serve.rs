@@ -104,9 +104,11 @@ fn receive(mut stream: &UnixStream, deadline: Instant) -> io::Result<Vec<u8>> {
         let left = left(deadline).ok();
         over = left.is_none();
         stream.set_read_timeout(Some(left.unwrap_or(LAST_LOOK)))?;
-        match stream.read(&mut buffer)? {
-            0 => break,
-            read => line.extend_from_slice(&buffer[..read]),
+        match stream.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => line.extend_from_slice(&buffer[..read]),
+            Err(error) if is_interrupted(&error) => over = false,
+            Err(error) => return Err(error),
         }
     }
     Ok(line)
@@ -117,10 +119,18 @@ fn send(mut stream: &UnixStream, answer: &NotaryAnswer, deadline: Instant) -> io
     let mut rest = line.as_slice();
     while !rest.is_empty() {
         stream.set_write_timeout(Some(left(deadline)?))?;
-        let written = stream.write(rest)?;
-        rest = &rest[written..];
+        match stream.write(rest) {
+            Ok(written) => rest = &rest[written..],
+            Err(error) if is_interrupted(&error) => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(())
+}
+
+/// A process that was stopped and goes on, as a frozen machine does: a socket with a timeout says so, see signal(7).
+fn is_interrupted(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Interrupted
 }
 
 fn left(deadline: Instant) -> io::Result<Duration> {

@@ -1,12 +1,19 @@
 //! Clients that are silent, slow, many, or talk nonsense: bounded, and nobody else waits for them.
 
-use crate::process::{hold, lives};
+use crate::process::{Notary, hold, lives};
 use crate::stage::{Stage, TIMEOUT, USUAL, code, id, is_root, token};
 use countersign_manifests_schema::notary::NotaryRequest;
 use countersign_notary::serve::{AT_ONCE, PER_ACCOUNT};
 use countersign_shared::notary::LONGEST_REQUEST;
+use rustix::process::{Pid, Signal, kill_process};
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
+
+/// What the kernel says of it, see proc_pid_status(5).
+fn status(notary: &Notary, name: &str) -> String {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", notary.pid())).unwrap();
+    status.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned()
+}
 
 fn said(stage: &Stage, bytes: &[u8]) -> String {
     let mut stream = UnixStream::connect(stage.socket()).unwrap();
@@ -60,9 +67,30 @@ fn who_says_nothing_is_not_waited_for() {
     // Not for ever either.
     for mut stream in silent {
         stream.set_read_timeout(Some(TIMEOUT)).unwrap();
-        assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+        // Unlike `read`, it goes on when this process was stopped meanwhile.
+        assert_eq!(stream.read_to_end(&mut Vec::new()).unwrap(), 0);
     }
     assert!(lives(notary.pid()));
+}
+
+#[test]
+fn a_notary_that_was_stopped_and_goes_on_has_lost_nobody() {
+    let stage = Stage::new();
+    let notary = stage.start();
+    let process = Pid::from_raw(notary.pid().cast_signed()).unwrap();
+    for _ in 0..20 {
+        let mut half = UnixStream::connect(stage.socket()).unwrap();
+        half.write_all(b"{\"ask\":").unwrap();
+        // By then it waits for the rest of the other.
+        stage.state();
+        kill_process(process, Signal::STOP).unwrap();
+        while !status(&notary, "State:").starts_with('T') {}
+        kill_process(process, Signal::CONT).unwrap();
+        half.write_all(b"\"state\"}\n").unwrap();
+        let mut answer = String::new();
+        half.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains("\"lease"), "{answer}");
+    }
 }
 
 #[test]
@@ -74,11 +102,7 @@ fn a_thousand_connections_of_one_account_block_nobody_else() {
         eprintln!("NOT RUN in full: clients of other accounts need root (setpriv); one account stands for both");
     }
     let mut crowd = hold(&stage.path(""), account, &stage.socket(), 1000);
-    let threads = || {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", notary.pid())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("Threads:")).unwrap();
-        line.trim().parse::<usize>().unwrap()
-    };
+    let threads = || status(&notary, "Threads:").parse::<usize>().unwrap();
     assert!(threads() <= 1 + AT_ONCE, "{}", threads());
     if account.is_some() {
         stage.lease(&[id(1)], &USUAL);
