@@ -60,7 +60,7 @@ pub struct PlannedProposal {
     /// sha256 of the ledger's entry of its end; only from `apply` and `status`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<String>,
-    /// What is to be said of the result; only from `apply`.
+    /// What is to be said of the result; only from `apply` and `status`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }

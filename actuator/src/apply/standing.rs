@@ -2,7 +2,7 @@
 
 use super::step::is_given_up;
 use crate::breaker::{Count, Usage};
-use crate::gather::{Past, Recorded};
+use crate::gather::{Past, Recorded, RecordedEnd};
 use countersign_manifests_schema::bundle::{Bundle, SignedText};
 use countersign_manifests_schema::lease::Order;
 use countersign_manifests_schema::ledger::{Entry, Event, LEDGER_SCHEMA};
@@ -52,6 +52,8 @@ pub(super) enum End {
         outcome: Outcome,
         /// The entry that says so.
         head: LedgerHead,
+        /// Why, for people.
+        detail: Option<String>,
     },
 }
 
@@ -65,7 +67,10 @@ impl Standing {
     pub(crate) fn past(&self) -> Past {
         let recorded = |start: &Start| {
             let end = match &start.end {
-                End::Ended { outcome, head } => Some((*outcome, head.sha256.clone())),
+                End::Ended { outcome, head, detail } => {
+                    let (outcome, receipt, detail) = (*outcome, head.sha256.clone(), detail.clone());
+                    Some(RecordedEnd { outcome, receipt, detail })
+                }
                 End::Open(_) | End::NotPermitted => None,
             };
             (start.proposal.clone(), Recorded { number: start.number, end })
@@ -90,8 +95,8 @@ impl Standing {
                 self.starts.insert(proposal.clone(), start);
             }
             Event::Refused { proposal, .. } => self.end(proposal, End::NotPermitted),
-            Event::Ended { proposal, outcome, .. } => {
-                self.end(proposal, End::Ended { outcome: *outcome, head: head.clone() });
+            Event::Ended { proposal, outcome, detail, .. } => {
+                self.end(proposal, End::Ended { outcome: *outcome, head: head.clone(), detail: detail.clone() });
             }
             Event::Reset { order, .. } => {
                 self.reset = Some(order.text.clone());

@@ -65,9 +65,10 @@ pub fn status(config: &Config, screen: Screen) -> Result<Done, Stop> {
 /// With what became of it, by the ledger.
 fn ended(mut planned: PlannedProposal, gathered: &Gathered) -> PlannedProposal {
     let recorded = gathered.past.as_ref().ok().and_then(|past| past.started.get(&planned.id));
-    if let Some((outcome, receipt)) = recorded.and_then(|recorded| recorded.end.as_ref()) {
-        planned.result = Some(result_of(*outcome));
-        planned.receipt = Some(receipt.clone());
+    if let Some(end) = recorded.and_then(|recorded| recorded.end.as_ref()) {
+        planned.result = Some(result_of(end.outcome));
+        planned.receipt = Some(end.receipt.clone());
+        planned.detail = end.detail.clone();
     }
     planned
 }

@@ -14,8 +14,19 @@ use std::collections::BTreeMap;
 pub struct Recorded {
     /// Number of the entry of its start.
     pub number: u64,
-    /// How it ended, and sha256 of the entry of that; `None` while it has not.
-    pub end: Option<(Outcome, String)>,
+    /// `None` while it has not ended.
+    pub end: Option<RecordedEnd>,
+}
+
+/// What is recorded of its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedEnd {
+    /// How.
+    pub outcome: Outcome,
+    /// sha256 of the entry.
+    pub receipt: String,
+    /// Why, for people.
+    pub detail: Option<String>,
 }
 
 /// The whole ledger, in short.
@@ -42,9 +53,10 @@ pub(super) fn read(config: &Config, now: i64, reset: Option<i64>) -> Result<Past
             Event::Refused { proposal, .. } => {
                 started.remove(proposal);
             }
-            Event::Ended { proposal, outcome, .. } => {
+            Event::Ended { proposal, outcome, detail, .. } => {
                 if let Some(recorded) = started.get_mut(proposal) {
-                    recorded.end = Some((*outcome, head.sha256.clone()));
+                    let (outcome, receipt, detail) = (*outcome, head.sha256.clone(), detail.clone());
+                    recorded.end = Some(RecordedEnd { outcome, receipt, detail });
                 }
             }
             Event::Halted { .. } | Event::Tripped { .. } | Event::Reset { .. } => {}

@@ -18,7 +18,7 @@ mod people;
 mod seen;
 mod spec;
 
-pub use ledger::{Past, Recorded};
+pub use ledger::{Past, Recorded, RecordedEnd};
 pub(crate) use main::is_id as is_digest;
 pub use main::{Brought, Main};
 pub use notary::Reset;

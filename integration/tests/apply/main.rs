@@ -12,8 +12,13 @@ mod forge;
 mod kept;
 mod lost;
 mod nine;
+mod outcomes;
 mod reach;
 mod refusals;
 mod scene;
 mod stopped;
+mod worker;
+#[expect(dead_code, reason = "another test needs the rest")]
+#[path = "../warden/forge.rs"]
+mod workshop;
 mod yard;

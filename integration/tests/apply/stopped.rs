@@ -52,54 +52,8 @@ fn wherever_the_actuator_stops_a_real_runner_is_as_approved_or_as_before() {
     assert!(count(Outcome::Applied) > 0 && count(Outcome::Undone) > 0, "both states were seen");
 }
 
-/// The warden's worker is killed once it has begun; the one who took the request in says that it was refused.
-#[test]
-fn what_a_real_runner_did_is_asked_when_its_worker_dies() {
-    let Some(_turn) = turn("what_a_real_runner_did_is_asked_when_its_worker_dies") else {
-        return;
-    };
-    let points = [
-        ("runner-01", Base::Dnf5, "ApplyWaiting", Outcome::Applied),
-        ("runner-02", Base::Dnf4, "ApplyWaiting", Outcome::Applied),
-        ("runner-03", Base::Dnf5, "ApplyReplayed", Outcome::Undone),
-        ("runner-04", Base::Dnf4, "ApplyReplayed", Outcome::Undone),
-    ];
-    let lab = Lab::up(&LabConfig::new(points.map(|(name, base, ..)| (name, base)))).unwrap();
-    let yard = Yard::with_faults(&lab);
-    drift(&lab, false);
-    let report = yard.nightly();
-    let ids: Vec<&str> = report.runners.iter().filter_map(|row| row.proposal.as_deref()).collect();
-    assert_eq!(ids.len(), points.len(), "{report:#?}");
-    done(yard.acting.person(&[&["approve", "--yes"], &ids[..]].concat())).unwrap();
-    for ((name, _, step, expected), id) in points.into_iter().zip(ids) {
-        let place = Place { yard: &yard, runner: lab.runner(name), id };
-        let (former, transactions) = (installed(place.runner), place.transactions());
-        place.runner.sh(&format!("printf '%s\\n' '{step} kill' >/run/countersign-fault")).unwrap();
-        done(yard.acting.person(&["lease", "--yes", "--reason", "the llvm incident"])).unwrap();
-        let (_, document) = yard.actuator(&["apply", id]);
-        let left = place.runner.try_sh("test -e /run/countersign-fault").unwrap().status.success();
-        assert!(!left, "{name} {step} was never reached: {document:?}");
-        assert_eq!(place.ends(), [Some(Some(expected))], "{name} {step}: {document:?}");
-        let started = place.started();
-        let (stage, moved) = match expected {
-            Outcome::Applied => (Stage::Confirmed, 1),
-            _ => (Stage::Undone, 2),
-        };
-        assert_eq!((started.len(), started[0].stage), (1, stage), "{name} {step}: {started:?}");
-        assert_eq!(place.transactions() - transactions, moved, "{name} {step}");
-        assert_eq!(installed(place.runner) == former, expected == Outcome::Undone, "{name} {step}");
-        let tripped = yard.acting.state().unwrap().tripped;
-        assert_eq!(tripped.is_some(), expected == Outcome::Undone, "{name} {step}: {tripped:?}");
-        if expected == Outcome::Undone {
-            done(yard.acting.person(&["reset-breaker", "--yes", "--reason", "a test"])).unwrap();
-        }
-    }
-    let verified = yard.acting.actuator(&["ledger", "verify"]).output().unwrap();
-    assert!(verified.status.success(), "{verified:?}");
-}
-
 /// A person upgrades llvm on every runner that does not have the new one, all at once; and leaves a compiler there.
-fn drift(lab: &Lab, compiler: bool) {
+pub(crate) fn drift(lab: &Lab, compiler: bool) {
     std::thread::scope(|scope| {
         for runner in lab.runners() {
             scope.spawn(|| {
@@ -115,10 +69,11 @@ fn drift(lab: &Lab, compiler: bool) {
     });
 }
 
-struct Place<'a> {
-    yard: &'a Yard,
-    runner: &'a Runner,
-    id: &'a str,
+/// A runner and what is proposed for it.
+pub(crate) struct Place<'a> {
+    pub(crate) yard: &'a Yard,
+    pub(crate) runner: &'a Runner,
+    pub(crate) id: &'a str,
 }
 
 impl Place<'_> {
@@ -170,7 +125,7 @@ impl Place<'_> {
     }
 
     /// How each start of the proposal ended, by the ledger.
-    fn ends(&self) -> Vec<Option<Option<Outcome>>> {
+    pub(crate) fn ends(&self) -> Vec<Option<Option<Outcome>>> {
         let path = self.yard.acting.dir.path().join("state/ledger.jsonl");
         let text = fs::read_to_string(path).unwrap_or_default();
         let mut ends = Vec::new();
@@ -188,20 +143,36 @@ impl Place<'_> {
         ends
     }
 
+    /// Why it ended as it did, by the ledger.
+    pub(crate) fn why(&self) -> Option<String> {
+        let text = fs::read_to_string(self.yard.acting.dir.path().join("state/ledger.jsonl")).unwrap();
+        let events = text.lines().map(|line| serde_json::from_str::<Entry>(line).unwrap().event);
+        let mut ends = events.filter_map(|event| match event {
+            Event::Ended { proposal, detail, .. } if proposal == self.id => Some(detail),
+            _ => None,
+        });
+        ends.next().flatten()
+    }
+
     /// What the warden remembers of the proposal.
-    fn started(&self) -> Vec<Application> {
+    pub(crate) fn started(&self) -> Vec<Application> {
         let text = fs::read(self.runner.root.join("var/lib/countersign-warden/memory.json")).unwrap();
         let memory: serde_json::Value = serde_json::from_slice(&text).unwrap();
         let all: Vec<Application> = serde_json::from_value(memory["applications"].clone()).unwrap();
         all.into_iter().filter(|application| application.proposal == self.id).collect()
     }
 
-    fn policy(&self) -> String {
+    pub(crate) fn policy(&self) -> String {
         self.runner.sh("sha256sum /etc/countersign/*").unwrap()
     }
 
+    /// What is under way there, as its timer asks.
+    pub(crate) fn check(&self) -> String {
+        self.runner.sh("/usr/libexec/countersign/warden check").unwrap()
+    }
+
     /// How many transactions dnf's own history has.
-    fn transactions(&self) -> usize {
+    pub(crate) fn transactions(&self) -> usize {
         let listed = self.runner.sh(&format!("{} history list", self.runner.dnf())).unwrap();
         listed.lines().filter(|line| line.trim_start().starts_with(|first: char| first.is_ascii_digit())).count()
     }

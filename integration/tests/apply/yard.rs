@@ -84,15 +84,20 @@ fn build(target: &Path, more: &[&str]) -> PathBuf {
 impl Yard {
     /// Enrolls every runner of the lab with observer and actuator, by what both programs print.
     pub(crate) fn new(lab: &Lab) -> Self {
-        Self::with(lab, &warden())
+        Self::with(lab, &warden(), &[])
+    }
+
+    /// The same, with packages more that every runner should have, and each runner in a wave of its own.
+    pub(crate) fn wanting(lab: &Lab, packages: &[&str]) -> Self {
+        Self::with(lab, &warden(), packages)
     }
 
     /// The same, with wardens that a test may stop.
     pub(crate) fn with_faults(lab: &Lab) -> Self {
-        Self::with(lab, &warden_with_faults())
+        Self::with(lab, &warden_with_faults(), &[])
     }
 
-    fn with(lab: &Lab, program: &Path) -> Self {
+    fn with(lab: &Lab, program: &Path, packages: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         for (name, key) in [("runners_observe", observer_key()), ("observer_sign", signing_key())] {
@@ -109,7 +114,7 @@ impl Yard {
         );
         for (index, runner) in lab.runners().iter().enumerate() {
             let (name, address, key) = (&runner.name, runner.address, runner.host_key_pub().unwrap());
-            let wave = u32::from(index > 0);
+            let wave = if packages.is_empty() { index.min(1) } else { index };
             fleet += &format!(
                 "[runners.{name}]\naddress = \"{address}\"\ngroups = [\"builders\"]\nhost_keys = [\"{key}\"]\nwave = {wave}\n"
             );
@@ -117,11 +122,12 @@ impl Yard {
         // The same drift is planted on all runners at once.
         let policy =
             "schema = \"countersign/policy/1\"\n[approval]\nrequire_touch = false\n[breaker]\nspread_percent = 100\n";
+        let more: String = packages.iter().map(|name| format!("{name} = \"*\"\n")).collect();
         let files: BTreeMap<&'static str, String> = [
             ("approvers", approvers().unwrap()),
             ("fleet.toml", fleet),
             ("policy.toml", policy.to_owned()),
-            ("manifests/builder.toml", BUILDER.to_owned()),
+            ("manifests/builder.toml", BUILDER.replace("\n[unlisted]", &(more + "\n[unlisted]"))),
         ]
         .into();
         // Before every package of the lab: whatever happens on a runner is later than what people wrote.
@@ -136,7 +142,7 @@ impl Yard {
         let observer = format!(
             "state_dir = \"state\"\nreport_dir = \"report\"\n[canonical]\nurl = \"{canonical_url}\"\nanchor = \"{commit}\"\n\
              [proposed]\nurl = \"{}\"\nsigning_key = \"observer_sign\"\n[ssh]\nkey = \"runners_observe\"\nrun_timeout = \"300s\"\n\
-             connect_timeout = \"60s\"\n[trust]\napprovers = \"approvers\"\naccept = [\"software-keys\"]\n",
+             parallel = 8\nconnect_timeout = \"60s\"\n[trust]\napprovers = \"approvers\"\naccept = [\"software-keys\"]\n",
             proposed.display()
         );
         fs::write(at("observer.toml"), observer).unwrap();

@@ -106,8 +106,10 @@ class Progress(dnf.yum.rpmtrans.TransactionDisplay):
         sys.stderr.write("%s\n" % message)
 
     def scriptout(self, msgs):
+        # rpm's own words: bytes, with their line ends.
         if msgs:
-            sys.stdout.write("%s\n" % msgs)
+            text = msgs.decode("utf-8", "replace") if isinstance(msgs, bytes) else msgs
+            sys.stdout.write("%s\n" % text.rstrip("\n"))
 
 
 def replay(ask):
