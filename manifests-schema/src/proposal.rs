@@ -42,6 +42,31 @@ pub struct Proposal {
     pub way_back: WayBack,
     /// What to look at twice.
     pub risk: Risk,
+    /// Earlier applications against this drift that were not kept, as the runner says, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tried: Vec<Tried>,
+}
+
+/// An application that was not kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tried {
+    /// sha256 of the proposal that was applied.
+    pub proposal: String,
+    /// How it ended.
+    pub end: TriedEnd,
+    /// When it ended, by the runner's clock, RFC 3339 UTC seconds.
+    pub at: String,
+}
+
+/// How an application ended that was not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TriedEnd {
+    /// The former state came back.
+    Undone,
+    /// Neither the approved nor the former state could be reached.
+    Failed,
 }
 
 /// The program that made a proposal.

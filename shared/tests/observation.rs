@@ -2,8 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+use countersign_manifests_schema::warden::Stage;
 use countersign_shared::observation::{
-    Nonce, Observation, Reason, Section, Tokens, is_warm, merge, open, set_digest, tokens,
+    Applied, Nonce, Observation, Reason, Section, Tokens, is_warm, merge, open, set_digest, tokens,
 };
 use proptest::prelude::*;
 
@@ -280,6 +281,10 @@ fn a_malformed_row_fails_its_section_and_no_other() {
         ("needed", "\n"),
         ("history", "x\t1"),
         ("history", "c\tInstall\ta-1-1.x86_64"),
+        ("history", "w\tx\tundone\t2026-11-20T03:30:00Z\t2026-11-20T03:31:00Z"),
+        ("history", &format!("w\t{HEADER}\tkept\t2026-11-20T03:30:00Z\t2026-11-20T03:31:00Z")),
+        ("history", &format!("w\t{HEADER}\tundone\tyesterday\t2026-11-20T03:31:00Z")),
+        ("history", &format!("w\t{HEADER}\tundone\t2026-11-20T03:30:00Z")),
         ("history", "t\t1\t2\t3\tOk\t\tann\t\"x\""),
         ("history", "t\t1\t2\t3\tOk\t\t\"a\"b\"\t\"x\""),
     ] {
@@ -290,6 +295,24 @@ fn a_malformed_row_fails_its_section_and_no_other() {
     }
     let unknown = record_of(&healthy()).replace("section avc", "section moon");
     assert_eq!(Observation::parse(&unknown, 0).unwrap_err().code, "garbage");
+}
+
+#[test]
+fn what_a_warden_started_is_read_oldest_first_beside_what_dnf_did() {
+    let rows = format!(
+        "{}w\t{OTHER}\tconfirmed\t2026-11-20T03:30:00Z\t2026-11-20T03:31:00Z\n\
+         w\t{TOKEN}\tundone\t2026-11-19T03:30:00Z\t2026-11-19T03:31:00Z\n",
+        healthy()[6].1
+    );
+    let record = with("history", &rows, "0 7");
+    let seen = Observation::parse(&record, 0).unwrap();
+    let history = seen.history.seen().unwrap();
+    let applied = |proposal, stage, started| Applied { proposal, stage, started, at: started + 60 };
+    assert_eq!(history.entries.len(), 2);
+    assert_eq!(
+        history.applications,
+        [applied(TOKEN, Stage::Undone, 1_795_059_000), applied(OTHER, Stage::Confirmed, 1_795_145_400)]
+    );
 }
 
 #[test]

@@ -207,6 +207,7 @@ impl Stage {
             transaction: Transaction { generation: 5, rpms: vec![install("htop-3.3.0-4.fc41.x86_64")] },
             predicted: Predicted { set_digest: digest("after") },
             way_back: WayBack { kind: WayBackKind::Packages, missing: Vec::new() },
+            tried: Vec::new(),
             risk: Risk { removals: 0, downgrades: 0, protected: Vec::new() },
         };
         edit(&mut proposal);

@@ -1,6 +1,7 @@
 //! `warden.toml`: by what this runner judges. Strict: what is not understood is an error with its place.
 
 use crate::owned::{self, Unowned};
+use crate::store;
 use countersign_shared::approval::allowed_signers::{AllowedSigners, AllowedSignersError};
 use countersign_shared::canonical_json;
 use countersign_shared::diagnostic::{Diagnostic, Severity, Source, closest};
@@ -224,7 +225,7 @@ impl Policy {
         let digest = |text: &str| canonical_json::sha256(text.as_bytes());
         let named = paths(&file).into_iter().filter_map(|(_, path)| path.cloned());
         Ok(Self {
-            paths: named.chain([path.to_owned()]).collect(),
+            paths: named.chain([path.to_owned(), store::shown(&file.state_dir)]).collect(),
             runner: file.runner,
             approvers,
             bots: file.bots.into_iter().map(|Machine(key)| key).chain([notary.clone()]).collect(),

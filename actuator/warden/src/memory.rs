@@ -9,6 +9,8 @@ const FILE: &str = "memory.json";
 const SCHEMA: &str = "countersign/warden-memory/1";
 /// Newest applications whose commands are kept; the receipts have those of all.
 const WITH_COMMANDS: usize = 20;
+/// Newest applications that everybody may know of.
+const SHOWN: usize = 50;
 
 /// Every application, oldest first.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -43,7 +45,27 @@ impl Memory {
         for application in &mut self.applications[..old] {
             application.commands.clear();
         }
-        store.write(FILE, self)
+        store.write(FILE, self)?;
+        // Who only looks at this runner learns that a proposal is spent. It is not worth a refusal, or an undo.
+        let _ = store.show(&self.shown());
+        Ok(())
+    }
+
+    /// What everybody may know, a line each: proposal, stage, start, and when it reached the stage.
+    fn shown(&self) -> String {
+        let first = self.applications.len().saturating_sub(SHOWN);
+        let mut text = String::new();
+        for Application { proposal, stage, started, at, .. } in &self.applications[first..] {
+            let stage = match stage {
+                Stage::Started => "started",
+                Stage::Unconfirmed => "unconfirmed",
+                Stage::Confirmed => "confirmed",
+                Stage::Undone => "undone",
+                Stage::Failed => "failed",
+            };
+            text.push_str(&format!("{proposal}\t{stage}\t{started}\t{at}\n"));
+        }
+        text
     }
 
     /// All of them, oldest first.
@@ -115,10 +137,10 @@ mod tests {
     }
 
     fn store() -> (tempfile::TempDir, Store) {
-        use std::os::unix::fs::PermissionsExt as _;
         let dir = tempfile::tempdir().unwrap();
-        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
-        let store = Store::open(dir.path()).unwrap();
+        let home = dir.path().join("warden");
+        Store::create(&home).unwrap();
+        let store = Store::open(&home).unwrap();
         (dir, store)
     }
 
@@ -138,6 +160,30 @@ mod tests {
         assert!(memory.admits("b", "2026-11-20T03:30:01Z").is_ok());
         memory.start(application("b", "2026-11-20T03:30:01Z", Stage::Unconfirmed));
         assert_eq!(code(&memory, "c", "2026-11-22T03:30:00Z"), "runner-busy");
+    }
+
+    #[test]
+    fn everybody_may_know_what_was_started_and_how_it_ended_and_nothing_else() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let (dir, store) = store();
+        let place = dir.path().join("warden.applications");
+        Memory::create(&store).unwrap();
+        let mut memory = Memory::load(&store).unwrap();
+        for number in 0..SHOWN + 2 {
+            memory.start(application(&format!("{number:064x}"), "2026-11-20T03:30:00Z", Stage::Undone));
+            memory.save(&store).unwrap();
+        }
+        let text = std::fs::read_to_string(&place).unwrap();
+        assert_eq!(text.lines().count(), SHOWN);
+        let last = format!("{:064x}\tundone\t2026-11-20T03:30:00Z\t2026-11-20T03:30:00Z", SHOWN + 1);
+        assert_eq!(text.lines().last(), Some(last.as_str()));
+        assert_eq!(std::fs::metadata(&place).unwrap().permissions().mode() & 0o777, 0o644);
+        memory.update(|application| application.stage = Stage::Failed);
+        // Where it cannot be shown it is remembered all the same.
+        std::fs::remove_file(&place).unwrap();
+        std::fs::create_dir(&place).unwrap();
+        memory.save(&store).unwrap();
+        assert_eq!(Memory::load(&store).unwrap().last().unwrap().stage, Stage::Failed);
     }
 
     #[test]

@@ -4,9 +4,9 @@ use crate::refused::Refused;
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock, syncfs};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,13 @@ impl Lock {
     pub(crate) fn file(&self) -> &File {
         &self.0
     }
+}
+
+/// Where a warden with this directory shows what it started, as the probe knows it.
+pub(crate) fn shown(dir: &Path) -> PathBuf {
+    let mut name = dir.as_os_str().to_owned();
+    name.push(".applications");
+    PathBuf::from(name)
 }
 
 impl Store {
@@ -112,6 +119,15 @@ impl Store {
             write()?;
         }
         self.rename(&format!("{name}.new"), name)
+    }
+
+    /// Shows a text to everybody, beside the directory. Nothing here is judged by it.
+    pub(crate) fn show(&self, text: &str) -> io::Result<()> {
+        let place = shown(&self.dir);
+        let partial = place.with_extension("new");
+        fs::write(&partial, text)?;
+        fs::set_permissions(&partial, Permissions::from_mode(0o644))?;
+        fs::rename(&partial, &place)
     }
 
     /// Reads a file; `None` where there certainly is none.

@@ -270,6 +270,7 @@ fn proposal(index: usize, merged: usize) -> anyhow::Result<Sealed> {
         },
         predicted: Predicted { set_digest: digest("after") },
         way_back: WayBack { kind: WayBackKind::Packages, missing: Vec::new() },
+        tried: Vec::new(),
         risk: Risk { removals: 0, downgrades: 0, protected: Vec::new() },
     })?)
 }

@@ -248,6 +248,9 @@ fn history(machine: &FakeMachine) -> String {
             let _ = writeln!(text, " c\t{action}\t{nevra}");
         }
     }
+    for line in &machine.applications {
+        let _ = writeln!(text, " w\t{line}");
+    }
     section("history", &text)
 }
 

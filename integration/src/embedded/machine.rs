@@ -24,6 +24,8 @@ pub struct FakeMachine {
     pub repos: Vec<(&'static str, bool)>,
     /// Oldest first.
     pub history: Vec<FakeTransaction>,
+    /// What its warden shows of what it started, a line each.
+    pub applications: Vec<String>,
     /// Unix seconds of root's newest repository metadata.
     pub metadata: i64,
     /// The next `%{dbinstance}`.
@@ -79,6 +81,7 @@ impl FakeMachine {
                 ("updates-testing", false),
             ],
             history: Vec::new(),
+            applications: Vec::new(),
             metadata: installed,
             next_instance,
         };

@@ -398,6 +398,7 @@ impl Inner {
             started: at.clone(),
             at,
         });
+        self.show();
         self.unconfirmed = Some((former, Instant::now() + CONFIRM_WITHIN));
         self.last()
     }
@@ -433,6 +434,17 @@ impl Inner {
         if let Some(last) = self.memory.last_mut() {
             (last.stage, last.detail, last.after) = (stage, detail, after);
         }
+        self.show();
+    }
+
+    /// Lets the probe see what was started.
+    fn show(&mut self) {
+        let line = |past: &Application| {
+            let stage = serde_json::to_value(past.stage).unwrap_or_default();
+            format!("{}\t{}\t{}\t{}", past.proposal, stage.as_str().unwrap_or_default(), past.started, past.at)
+        };
+        self.machine.applications = self.memory.iter().map(line).collect();
+        self.answers = FakeAnswers::of(&self.machine);
     }
 
     fn last(&self) -> Result<Application, Refused> {

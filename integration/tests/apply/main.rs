@@ -5,6 +5,7 @@
     reason = "a test may stop at the first surprise, and says what it did"
 )]
 
+mod again;
 mod attempts;
 mod faults;
 #[path = "../observe/forge.rs"]

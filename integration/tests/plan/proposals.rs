@@ -102,7 +102,7 @@ impl House {
 
     fn propose(&self, runner: Option<&str>, only: &[&str]) -> (Done, Value) {
         let only: Vec<String> = only.iter().map(|name| (*name).to_owned()).collect();
-        let done = wait(flow::propose(self.desk(), Selection { runner, only: &only }, &Progress::new()));
+        let done = wait(flow::propose(self.desk(), Selection { runner, only: &only, anew: false }, &Progress::new()));
         let done = done.unwrap_or_else(|stop| panic!("{stop:?}"));
         let json = serde_json::from_str(&done.json).unwrap();
         (done, json)

@@ -218,6 +218,7 @@ impl<'r> House<'r> {
             transaction,
             predicted: Predicted { set_digest: after },
             way_back: WayBack { kind: WayBackKind::Packages, missing: Vec::new() },
+            tried: Vec::new(),
             risk: Risk { removals, downgrades, protected: Vec::new() },
         }
     }

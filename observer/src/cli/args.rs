@@ -55,9 +55,9 @@ pub enum Command {
     Report(Show),
     /// Make proposals that would remove the drift of the newest comparison; nothing is changed and nothing is sent
     ///
-    /// Each runner's own dnf is asked, without rights, what it would take. The files go below state_dir, proposals/RUNNER/SHA256. A proposal that is still right, with at least a quarter of its life left, is kept byte for byte.
+    /// Each runner's own dnf is asked, without rights, what it would take. The files go below state_dir, proposals/RUNNER/SHA256. A proposal that is still right, with at least a quarter of its life left, is kept byte for byte. One that the runner's warden has started is spent and is made anew; if it was not kept, the next one says so.
     ///
-    /// A serious finding of the sequence guard (spec-follows-drift, burst, oscillation, spread) blocks proposals on the runners that it names, or on all if it names none, and takes away those that were made. It stands, run after run, until the message of a later commit of canonical has the line `Countersign-Resets: CODE`; the next run then begins anew. (self-inflicted, drift that follows our own application, is not connected: the actuator's receipts are not read.) This blocks proposals only: the observer has no way to the actuator's breaker, and none to a person's signature.
+    /// A serious finding of the sequence guard (spec-follows-drift, burst, oscillation, spread, self-inflicted) blocks proposals on the runners that it names, or on all if it names none, and takes away those that were made. It stands, run after run, until the message of a later commit of canonical has the line `Countersign-Resets: CODE`; the next run then begins anew. self-inflicted is new drift that came during an application or within an hour after it, and not by somebody who had logged in, but for root and the actuator; when applications were is what the runner's warden shows. This blocks proposals only: the observer has no way to the actuator's breaker, and none to a person's signature.
     Propose(Propose),
     /// Offer the newest proposals to people: signed branches, and pull requests where there is a forge
     ///
@@ -132,6 +132,9 @@ pub struct Propose {
     /// Only for these packages, `NAME` or `NAME.ARCH`: a smaller proposal in the place of the whole one
     #[arg(long, value_name = "PACKAGE", num_args = 1.., requires = "runner")]
     pub only: Vec<String>,
+    /// Keep no earlier proposal, though it still says the same: one that was permitted and never reached the runner is spent, and the runner does not know it
+    #[arg(long, requires = "runner")]
+    pub anew: bool,
 }
 
 /// Options of `preview`.

@@ -81,7 +81,8 @@ async fn command(cli: Cli, config: Config, progress: Progress) -> Result<Done, S
         Command::Diff(show) => flow::diff(desk, show.all, screen).await,
         Command::Report(show) => flow::report(desk, show.all, screen).await,
         Command::Propose(propose) => {
-            let selection = flow::Selection { runner: propose.runner.as_deref(), only: &propose.only };
+            let selection =
+                flow::Selection { runner: propose.runner.as_deref(), only: &propose.only, anew: propose.anew };
             flow::propose(desk, selection, &progress).await
         }
         Command::Publish => flow::publish(desk).await,

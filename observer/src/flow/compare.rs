@@ -5,7 +5,7 @@ use super::stop::Stop;
 use crate::assess::{self, Assessment, Circumstances, Earlier};
 use crate::canonical::{LoadedCanonical, Source};
 use crate::config::{Config, Trust};
-use crate::guard::{self, Finding, Footprint, Found, Spread, Watched};
+use crate::guard::{self, Finding, Footprint, Found, Receipt, Spread, Watched};
 use crate::history::{HistoryError, Outcome, Previous, Run, Store};
 use crate::privilege;
 use countersign_manifests_schema::report::{Guard, Notice, RunnerReport, Status};
@@ -246,7 +246,8 @@ impl<'a> Rows<'a> {
             assessment: &assessment,
             now: &footprint,
             earlier: &earlier,
-            receipts: &[],
+            receipts: &Receipt::all(observation),
+            actuator_user: &runner.actuator_user,
         });
         Ok((assessment, footprint, findings))
     }

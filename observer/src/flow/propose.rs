@@ -11,7 +11,7 @@ use crate::config::Accept;
 use crate::history::Run;
 use crate::observe::{Asker, Targets};
 use crate::plan;
-use crate::propose::{Case, Member, Proposed, Shelf, barred, standings};
+use crate::propose::{Case, Member, Proposed, Shelf, barred, is_spent, standings};
 use crate::report::Summary;
 use countersign_manifests_schema::report::{DriftItem, DriftReport, Guard, Notice, RunnerReport, Status};
 use countersign_shared::drift::{self, Code, Compiled};
@@ -32,6 +32,8 @@ pub struct Selection<'s> {
     pub runner: Option<&'s str>,
     /// Only for these packages; empty = all.
     pub only: &'s [String],
+    /// What was proposed before is not kept.
+    pub anew: bool,
 }
 
 /// One proposal that is on the shelf now.
@@ -112,21 +114,24 @@ pub(super) async fn make(
             let prepared = (|| {
                 let stored = store.outcome(run.id, &runner.name)?;
                 let earlier = if earlier { store.answer_before(run.id, &runner.name)? } else { None };
+                let before = shelf.get(&runner.name).map_err(|error| shelved(&error))?;
                 let standings = standings(store, run, &runner.name, &row.drift, canonical.policy.settle)?;
-                Ok::<_, Stop>((stored, earlier, standings))
+                Ok::<_, Stop>((stored, earlier, before, standings))
             })();
-            let question = prepared.map(|(stored, earlier, standings)| Question {
+            let question = prepared.map(|(stored, earlier, before, standings)| Question {
                 runner,
                 commit,
                 compiled: manifests.of(canonical, runner),
                 policy: &canonical.policy,
                 only: selection.only,
+                anew: selection.anew,
                 barred: barred(&runner.name, guards),
                 now,
                 at: stored.as_ref().map_or(0, |stored| stored.at),
                 record: stored.and_then(|stored| stored.answer.ok()).map(|answer| answer.record),
                 earlier: earlier.and_then(|e| e.answer.ok()).map(|answer| (answer.record, answer.full_at)),
                 reported: &row.drift,
+                before,
                 standings,
             });
             async move {
@@ -172,12 +177,15 @@ struct Question<'q> {
     compiled: Arc<Compiled>,
     policy: &'q Policy,
     only: &'q [String],
+    anew: bool,
     barred: Option<Blocked>,
     now: Timestamp,
     at: i64,
     record: Option<String>,
     earlier: Option<(String, i64)>,
     reported: &'q [DriftItem],
+    /// What was proposed before.
+    before: Option<Sealed>,
     standings: Vec<Standing>,
 }
 
@@ -186,6 +194,8 @@ struct Answered {
     proposed: Proposed,
     /// The index in the report of each item, and what the judgement itself says against it.
     looked_at: Vec<(usize, Option<Blocked>)>,
+    /// What was proposed before and may be kept: not what the runner says it has started.
+    unspent: Option<Sealed>,
 }
 
 impl Question<'_> {
@@ -203,6 +213,7 @@ impl Question<'_> {
             policy: self.policy,
             only: self.only,
             barred: self.barred.as_ref(),
+            stored: self.before.as_ref(),
             now: self.now,
         };
         let lazily = Lazily::new(asker, self.runner, plain_exec, limits);
@@ -213,7 +224,8 @@ impl Question<'_> {
         }
         let looked_at = members.iter().zip(&places).filter(|(member, _)| case.is_asked_for(&member.item));
         let own = |member: &Member| member.item.blocked.as_ref().map(known);
-        Answered { looked_at: looked_at.map(|(member, place)| (*place, own(member))).collect(), proposed }
+        let unspent = self.before.as_ref().filter(|before| !self.anew && !is_spent(before, &observation)).cloned();
+        Answered { looked_at: looked_at.map(|(member, place)| (*place, own(member))).collect(), proposed, unspent }
     }
 
     /// The items of the report as they are judged from what is stored, and their places there.
@@ -242,7 +254,8 @@ impl Question<'_> {
         let blocked = Blocked::new(Block::Busy, format!("{} ({})", failure.message, failure.code));
         let open = self.reported.iter().enumerate().filter(|(_, item)| item.remediable && item.waived.is_none());
         let blocked = open.map(|(index, _)| (index, blocked.clone())).collect();
-        Answered { proposed: Proposed { sealed: None, blocked, unasked: true }, looked_at: Vec::new() }
+        let unspent = self.before.clone();
+        Answered { proposed: Proposed { sealed: None, blocked, unasked: true }, looked_at: Vec::new(), unspent }
     }
 }
 
@@ -311,7 +324,7 @@ fn enter(
     for (place, blocked) in &answered.proposed.blocked {
         row.drift[*place].blocked = Some(notice(blocked));
     }
-    let stored = shelf.get(&row.name)?;
+    let stored = answered.unspent.clone();
     let (sealed, kept) = match (&answered.proposed.sealed, stored) {
         (Some(fresh), Some(stored)) if is_worth_keeping(&stored, fresh, now) => (Some(stored), true),
         (Some(fresh), _) => {

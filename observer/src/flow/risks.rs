@@ -50,6 +50,7 @@ pub(super) async fn risks(
                 policy: &canonical.policy,
                 only: &[],
                 barred: None,
+                stored: None,
                 now: Timestamp::now(),
             };
             let ask = super::propose::Lazily::new(asker, runner, plain_exec, limits);

@@ -124,8 +124,10 @@ pub struct Watched<'w> {
     pub now: &'w Footprint,
     /// What was kept of it, newest first, as far back as [`oscillation`](Code::Oscillation) looks.
     pub earlier: &'w [Footprint],
-    /// Our own applications on it.
+    /// Our own applications on it, oldest first.
     pub receipts: &'w [Receipt],
+    /// The account as which the actuator comes to it.
+    pub actuator_user: &'w str,
 }
 
 /// Seconds over which oscillation is looked for: older footprints need not be loaded.

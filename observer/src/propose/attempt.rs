@@ -79,6 +79,7 @@ async fn ask_and_build(
         justified: &stands.justified,
         unobtainable: &unobtainable,
         snapshots: stands.plan.snapper,
+        tried: &super::tried::tried(case.stored, case.observation, &items),
         now: case.now,
         ttl: case.policy.approval.proposal_ttl,
     });

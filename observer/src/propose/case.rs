@@ -37,6 +37,8 @@ pub struct Case<'c> {
     pub only: &'c [String],
     /// Why nothing is proposed for this runner at all, such as a finding of the sequence guard.
     pub barred: Option<&'c Blocked>,
+    /// What was proposed for it before.
+    pub stored: Option<&'c Sealed>,
     /// When it is made.
     pub now: Timestamp,
 }

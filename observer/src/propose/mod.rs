@@ -9,6 +9,7 @@ mod case;
 mod risks;
 mod shelf;
 mod standing;
+mod tried;
 
 pub use attempt::propose;
 pub use barred::barred;
@@ -16,6 +17,7 @@ pub use case::{Case, Member, Proposed};
 pub use risks::{risks, unknown};
 pub use shelf::{Shelf, ShelfError};
 pub use standing::standings;
+pub use tried::is_spent;
 
 #[cfg(test)]
 mod tests;

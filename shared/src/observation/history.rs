@@ -1,13 +1,17 @@
-//! dnf's history rows: `t` opens a transaction, `c` is a change of the transaction above it.
+//! dnf's history rows: `t` opens a transaction, `c` is a change of the transaction above it; `w` is what the warden says that
+//! it started.
 
 use super::frame::{Frame, bounded, garbage};
 use super::packages::number;
-use super::{Failure, History, HistoryChange, HistoryEntry};
+use super::{Applied, Failure, History, HistoryChange, HistoryEntry};
+use countersign_manifests_schema::warden::Stage;
+use jiff::Timestamp;
 use std::borrow::Cow;
 
 /// Reads the rows of the `history` section.
 pub(super) fn parse<'a>(frame: &Frame<'a>) -> Result<History<'a>, Failure> {
     let mut entries: Vec<HistoryEntry<'a>> = Vec::new();
+    let mut applications = Vec::new();
     for (line_number, line) in frame.lines() {
         let wrong = || garbage(format!("line {line_number}: {} is not a row of dnf's history", bounded(line)));
         let (kind, row) = line.split_once('\t').ok_or_else(wrong)?;
@@ -20,11 +24,13 @@ pub(super) fn parse<'a>(frame: &Frame<'a>) -> Result<History<'a>, Failure> {
                     entry.changes.push(HistoryChange { nevra: without_zero_epoch(nevra), incoming });
                 }
             }
+            "w" => applications.push(applied(row).ok_or_else(wrong)?),
             _ => return Err(wrong()),
         }
     }
+    applications.sort_by_key(|applied: &Applied<'_>| (applied.started, applied.proposal));
     entries.sort_by(|a, b| b.begin.cmp(&a.begin).then(b.id.cmp(&a.id)));
-    Ok(History { entries })
+    Ok(History { entries, applications })
 }
 
 fn entry(row: &str) -> Option<HistoryEntry<'_>> {
@@ -49,6 +55,21 @@ fn entry(row: &str) -> Option<HistoryEntry<'_>> {
         rpmdb_end: Cow::Borrowed(if digest { rpmdb_end } else { "" }),
         changes: Vec::new(),
     })
+}
+
+fn applied(row: &str) -> Option<Applied<'_>> {
+    let [proposal, stage, started, at] = row.split('\t').collect::<Vec<_>>().try_into().ok()?;
+    let hex = proposal.len() == 64 && proposal.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let stage = match stage {
+        "started" => Stage::Started,
+        "unconfirmed" => Stage::Unconfirmed,
+        "confirmed" => Stage::Confirmed,
+        "undone" => Stage::Undone,
+        "failed" => Stage::Failed,
+        _ => return None,
+    };
+    let seconds = |text: &str| text.parse::<Timestamp>().ok().map(Timestamp::as_second);
+    hex.then_some(Applied { proposal, stage, started: seconds(started)?, at: seconds(at)? })
 }
 
 /// Whether the package was on the machine afterwards; `Some(None)` for an action that moves no package, `None` for one

@@ -19,6 +19,7 @@ pub use record::{LISTS, is_warm, left_out, merge, tokens};
 pub use request::{MAGIC, NAMES_MAX, Nonce, REQUEST_MAX, Request, RequestError, Tokens, is_parameter};
 
 use crate::nevra::Nevra;
+use countersign_manifests_schema::warden::Stage;
 
 /// The program that reads a runner: POSIX sh, a request on stdin, an answer on stdout. It changes nothing.
 pub const PROBE: &str = include_str!("probe.sh");
@@ -201,6 +202,22 @@ pub struct Dnf<'a> {
 pub struct History<'a> {
     /// The entries of all dnf generations present, newest first by start time.
     pub entries: Vec<HistoryEntry<'a>>,
+    /// What the runner's warden says that it started, oldest first. Only a hint: it may make people look, and never clears
+    /// anything.
+    pub applications: Vec<Applied<'a>>,
+}
+
+/// An approved change that was started on the runner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Applied<'a> {
+    /// sha256 of the proposal, 64 lower-case hex digits.
+    pub proposal: &'a str,
+    /// Where it stands.
+    pub stage: Stage,
+    /// Unix seconds of its start, by the runner's clock.
+    pub started: i64,
+    /// Unix seconds at which it reached its stage.
+    pub at: i64,
 }
 
 /// One transaction as dnf remembers it.

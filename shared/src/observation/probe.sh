@@ -18,6 +18,8 @@ REQUEST_MAX=262144
 CHANGES_MAX=20000
 STATE5=/usr/lib/sysimage/libdnf5
 STATE4=/var/lib/dnf
+# What the warden says that it started; its own directory is root's alone.
+APPLICATIONS=/var/lib/countersign-warden.applications
 
 # One line instead of an answer.
 refuse() {
@@ -327,7 +329,7 @@ read_tokens() {
         {
             printf '%s\n%s\n' "$MAGIC" "$generation"
             stat -c '%n %i %s %y %z' "$STATE5/transaction_history.sqlite" "$STATE5/transaction_history.sqlite-wal" \
-                "$STATE4/history.sqlite" "$STATE4/history.sqlite-wal" 2>"$T/stderr"
+                "$STATE4/history.sqlite" "$STATE4/history.sqlite-wal" "$APPLICATIONS" 2>"$T/stderr"
         } | sha256sum | cut -c 1-64
     )
 }
@@ -655,8 +657,12 @@ section_history() {
     status=$?
     case $status in
     0)
-        cat "$T/history5" "$T/history4" | indent
-        good "$(cat "$T/history5" "$T/history4" | wc -l)"
+        : >"$T/applications"
+        if [ -e "$APPLICATIONS" ]; then
+            awk -F '\t' -v OFS='\t' 'NF == 4 { print "w", $0 }' "$APPLICATIONS" 2>"$T/stderr" | tail -n 50 >"$T/applications"
+        fi
+        cat "$T/history5" "$T/history4" "$T/applications" | indent
+        good "$(cat "$T/history5" "$T/history4" "$T/applications" | wc -l)"
         ;;
     3) bad 3 garbage 'dnf5 history info answered in an unknown form' ;;
     124 | 137) bad_dnf "$status" ;;

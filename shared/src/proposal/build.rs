@@ -1,7 +1,7 @@
 //! The proposal of one runner.
 
 use super::digest::{base_digest, named_digest};
-use super::judge::{TEXT_MAX, counts};
+use super::judge::{TEXT_MAX, TRIED_MAX, counts};
 use super::remedy::ruling;
 use super::render::RENDERER;
 use super::sealed::{SealError, Sealed};
@@ -10,7 +10,8 @@ use crate::manifest::effective::Effective;
 use crate::nevra::Nevra;
 use crate::observation::{Observation, Section, set_digest};
 use countersign_manifests_schema::proposal::{
-    Base, By, CanonicalState, ClaimedItem, Observer, PROPOSAL_SCHEMA, Predicted, Proposal, Risk, WayBack, WayBackKind,
+    Base, By, CanonicalState, ClaimedItem, Observer, PROPOSAL_SCHEMA, Predicted, Proposal, Risk, Tried, WayBack,
+    WayBackKind,
 };
 use countersign_manifests_schema::report::DriftItem;
 use jiff::Timestamp;
@@ -40,6 +41,8 @@ pub struct Situation<'s> {
     pub unobtainable: &'s BTreeSet<String>,
     /// Whether the runner takes a snapshot before it changes.
     pub snapshots: bool,
+    /// Earlier applications against the claimed drift that were not kept, oldest first.
+    pub tried: &'s [Tried],
     /// When it is made.
     pub now: Timestamp,
     /// How long it may be applied.
@@ -106,6 +109,7 @@ pub fn build(situation: &Situation<'_>) -> Result<Sealed, Refusal> {
         predicted: Predicted { set_digest: situation.justified.set_digest.clone() },
         way_back: way_back(situation)?,
         risk: Risk { removals, downgrades, protected: situation.justified.protected.clone() },
+        tried: situation.tried[situation.tried.len().saturating_sub(TRIED_MAX)..].to_vec(),
     };
     Ok(Sealed::new(proposal)?)
 }

@@ -5,13 +5,18 @@ use super::sealed::SealError;
 use crate::drift::Code;
 use crate::manifest::fleet::is_runner_name;
 use crate::nevra::{Nevra, check_name, is_known_arch};
-use countersign_manifests_schema::proposal::{ClaimedItem, PROPOSAL_SCHEMA, Proposal, Risk, WayBack, WayBackKind};
+use countersign_manifests_schema::proposal::{
+    ClaimedItem, PROPOSAL_SCHEMA, Proposal, Risk, Tried, WayBack, WayBackKind,
+};
 use countersign_manifests_schema::transaction::{Action, Change, SYSTEM_REPO, Transaction};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
 /// Bytes of one free text, such as a command line.
 pub(super) const TEXT_MAX: usize = 4096;
+
+/// Earlier applications that a proposal names at most.
+pub(super) const TRIED_MAX: usize = 8;
 
 type Checked = Result<(), SealError>;
 
@@ -46,7 +51,22 @@ pub(super) fn check(proposal: &Proposal) -> Checked {
     drift(&proposal.drift)?;
     transaction(&proposal.transaction)?;
     way_back(&proposal.way_back, &proposal.transaction)?;
-    risk(&proposal.risk, &proposal.transaction)
+    risk(&proposal.risk, &proposal.transaction)?;
+    tried(&proposal.tried)
+}
+
+fn tried(tried: &[Tried]) -> Checked {
+    if tried.len() > TRIED_MAX {
+        return wrong("tried", format!("more than {TRIED_MAX}"));
+    }
+    if !tried.is_sorted_by(|a, b| (&a.at, &a.proposal) < (&b.at, &b.proposal)) {
+        return wrong("tried", "not sorted by time, or one twice");
+    }
+    for one in tried {
+        digits("tried.proposal", &one.proposal, 64)?;
+        time("tried.at", &one.at)?;
+    }
+    Ok(())
 }
 
 /// RFC 3339 UTC seconds, in the one spelling that is written.

@@ -111,6 +111,7 @@ impl Stage {
             },
             predicted: Predicted { set_digest: "d".repeat(64) },
             way_back: WayBack { kind: WayBackKind::Packages, missing: Vec::new() },
+            tried: Vec::new(),
             risk: Risk { removals: 0, downgrades: 2, protected: Vec::new() },
         }
     }

@@ -251,6 +251,7 @@ pub(super) fn sealed(compiled: &Compiled, edit: &dyn Fn(&mut Proposal)) -> Seale
         transaction,
         predicted: Predicted { set_digest: "9".repeat(64) },
         way_back: WayBack { kind: WayBackKind::Packages, missing: Vec::new() },
+        tried: Vec::new(),
         risk: Risk { removals: 0, downgrades: 0, protected: Vec::new() },
     };
     edit(&mut proposal);

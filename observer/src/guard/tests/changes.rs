@@ -171,29 +171,57 @@ fn a_rule_that_is_again_what_it_was_oscillates() {
 }
 
 #[test]
-fn new_drift_in_or_after_our_own_application_is_self_inflicted() {
-    let receipt = |started, finished, package: &str| Receipt {
-        id: "r1".to_owned(),
-        started,
-        finished,
-        packages: vec![package.to_owned()],
+fn new_drift_in_or_right_after_our_own_application_is_self_inflicted() {
+    let receipt = |started, finished| Receipt { id: "r1".to_owned(), started, finished };
+    let told = |receipt: Receipt, user: Option<&str>| {
+        let mut told = story(footprint(0, &[key("ahead", Some("a"), &["2-1"])], &[]), vec![]);
+        told.receipts = vec![receipt];
+        told.drift.items[0].by = user.map(|user| By { user: Some(user.to_owned()), command: "dnf".to_owned() });
+        told
     };
     // The drift came at NOW - 50.
+    let came = NOW - 50;
     let rows = [
-        ("during it", receipt(NOW - 60, NOW - 40, "z"), true),
-        ("after it, one of its packages", receipt(NOW - 90, NOW - 80, "a"), true),
-        ("after it, another package", receipt(NOW - 90, NOW - 80, "z"), false),
-        ("before it", receipt(NOW - 40, NOW - 30, "a"), false),
+        ("during it", receipt(came - 10, came + 10), true),
+        ("as it began", receipt(came, came + 10), true),
+        ("right after it", receipt(came - 20, came - 10), true),
+        ("at the very end of that", receipt(came - DAY, came - 3600), true),
+        ("later", receipt(came - DAY, came - 3601), false),
+        ("before it", receipt(came + 1, came + 10), false),
     ];
     for (what, receipt, found) in rows {
-        let mut told = story(footprint(0, &[key("ahead", Some("a"), &["2-1"])], &[]), vec![]);
-        told.receipts = vec![receipt.clone()];
-        assert_eq!(!told.codes().is_empty(), found, "{what}");
+        let expected: &[&str] = if found { &["self-inflicted"] } else { &[] };
+        for nobody in [None, Some("root"), Some("countersign-actuator")] {
+            assert_eq!(told(receipt.clone(), nobody).codes(), expected, "{what} by {nobody:?}");
+        }
+        assert_eq!(told(receipt.clone(), Some("mira")).codes(), [""; 0], "{what}, by a person");
+        let mut told = told(receipt, None);
         told.assessment.items[0].new = false;
         assert_eq!(told.codes(), [""; 0], "{what}, known drift");
         told.assessment.items[0].new = true;
         told.assessment.items[0].spec_changed = Some("c1".to_owned());
         assert_eq!(told.codes(), [""; 0], "{what}, made by canonical");
+    }
+}
+
+#[test]
+fn an_application_under_way_has_no_end_yet() {
+    let mut told = story(Footprint::default(), vec![]);
+    told.observation.at = 100;
+    let applied = |stage| Applied { proposal: "r1", stage, started: 40, at: 60 };
+    let mut finished = |stage| {
+        let history = History { applications: vec![applied(stage)], ..History::default() };
+        told.observation.history = Section::Seen(history);
+        Receipt::all(&told.observation)[0].finished
+    };
+    for (stage, at) in [
+        (Stage::Started, 100),
+        (Stage::Unconfirmed, 100),
+        (Stage::Confirmed, 60),
+        (Stage::Undone, 60),
+        (Stage::Failed, 60),
+    ] {
+        assert_eq!(finished(stage), at, "{stage:?}");
     }
 }
 
@@ -218,7 +246,7 @@ fn drift_that_no_rule_ended_is_not_followed() {
 #[test]
 fn waived_drift_is_never_self_inflicted() {
     let mut told = story(footprint(0, &[key("ahead", Some("a"), &["2-1"])], &[]), vec![]);
-    told.receipts = vec![Receipt { id: "r1".to_owned(), started: NOW - 60, finished: NOW - 40, packages: Vec::new() }];
+    told.receipts = vec![Receipt { id: "r1".to_owned(), started: NOW - 60, finished: NOW - 40 }];
     assert_eq!(told.codes(), ["self-inflicted"]);
     told.assessment.items[0].waived = Some(Waived { until: "2026-12-31".to_owned(), owner: "ada".to_owned() });
     assert_eq!(told.codes(), [""; 0]);

@@ -7,11 +7,12 @@ use super::*;
 use crate::assess::Key;
 use crate::assess::tests::observation;
 use countersign_manifests_schema::report::{DriftItem, Waived};
+use countersign_manifests_schema::warden::Stage;
 use countersign_shared::drift::adoption::{Adopted, adopted_in, digest_of_all};
-use countersign_shared::drift::{Code as DriftCode, Drift, Item};
+use countersign_shared::drift::{By, Code as DriftCode, Drift, Item};
 use countersign_shared::manifest::effective::{Effective, Lock, PackageKey, Place, Rule, Ruling};
 use countersign_shared::manifest::version::VersionSpec;
-use countersign_shared::observation::{Failure, History, HistoryEntry, Repo, Section};
+use countersign_shared::observation::{Applied, Failure, History, HistoryEntry, Repo, Section};
 
 const DAY: i64 = 86_400;
 const NOW: i64 = 100 * DAY;
@@ -106,6 +107,7 @@ impl Story {
             now: &self.now,
             earlier: &self.earlier,
             receipts: &self.receipts,
+            actuator_user: "countersign-actuator",
         });
         found.into_iter().map(|finding| (finding.code.as_str(), finding.message)).collect()
     }

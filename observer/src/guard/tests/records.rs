@@ -27,12 +27,12 @@ fn a_history_that_does_not_continue_the_known_one_has_a_gap() {
         ("the known one is gone from it", &[(8, 800), (6, 600)], true),
         ("it is empty", &[], true),
     ];
-    let mark = |list: &[(u64, i64)]| Mark::of(&History { entries: transactions(list) });
+    let mark = |list: &[(u64, i64)]| Mark::of(&History { entries: transactions(list), ..History::default() });
     for (what, now, found) in rows {
         let known = Footprint { history: mark(before), ..footprint(2, &[], &[]) };
         let unread = footprint(1, &[], &[]);
         let mut told = story(Footprint { history: mark(now), ..footprint(0, &[], &[]) }, vec![unread, known]);
-        told.observation.history = Section::Seen(History { entries: transactions(now) });
+        told.observation.history = Section::Seen(History { entries: transactions(now), ..History::default() });
         let expected: &[&str] = if found { &["history-gap"] } else { &[] };
         assert_eq!(told.codes(), expected, "{what}");
         if what == "it ends earlier" {

@@ -78,6 +78,7 @@ fn sealed(runner: &str, package: &str) -> Sealed {
         },
         predicted: Predicted { set_digest: digest("e") },
         way_back: WayBack { kind: WayBackKind::Packages, missing: Vec::new() },
+        tried: Vec::new(),
         risk: Risk { removals: 1, downgrades: 0, protected: Vec::new() },
     })
     .unwrap()

@@ -100,7 +100,7 @@ fn only_completed_transactions_with_dnfs_digest_are_links_of_the_chain() {
     ];
     for (story, entries, expected) in rows {
         let mut observation = runner(&instances);
-        observation.history = Section::Seen(History { entries });
+        observation.history = Section::Seen(History { entries, ..History::default() });
         let drift = judge(Effective::default(), &observation);
         assert_eq!(lines(&drift), expected, "{story}");
         assert!(drift.fully_observed(), "{story}");

@@ -113,7 +113,7 @@ pub(crate) fn runner(lines: &[&'static str]) -> Observation<'static> {
         repos: Section::Seen(Vec::new()),
         versionlocks: Section::Seen(Vec::new()),
         dnf: Section::Seen(Dnf { generation: 5, version: "5.4.6" }),
-        history: Section::Seen(History { entries: vec![entry(1, (90, 110), DIGEST, &[])] }),
+        history: Section::Seen(History { entries: vec![entry(1, (90, 110), DIGEST, &[])], ..History::default() }),
         locks: Section::Seen(Vec::new()),
         reboot: Section::Seen(false),
         privileges: Section::Seen(Privileges {
@@ -153,7 +153,7 @@ pub(crate) fn entry(
 }
 
 pub(crate) fn history(entries: Vec<HistoryEntry<'static>>) -> Section<History<'static>> {
-    Section::Seen(History { entries })
+    Section::Seen(History { entries, ..History::default() })
 }
 
 pub(crate) fn failed<T>(code: &str) -> Section<T> {

@@ -9,7 +9,7 @@ mod drift;
 use super::sealed::Sealed;
 use crate::terminal::markdown::code;
 use changes::{Kind, Row};
-use countersign_manifests_schema::proposal::{Proposal, WayBackKind};
+use countersign_manifests_schema::proposal::{Proposal, TriedEnd, WayBackKind};
 use std::fmt::Write as _;
 
 /// The rendering that new proposals get. Any change of the bytes of any README is a new number.
@@ -24,6 +24,7 @@ pub fn render(sealed: &Sealed) -> String {
     let rows = changes::rows(&proposal.transaction);
     let mut out = String::new();
     head(proposal, &rows, &mut out);
+    tried(proposal, &mut out);
     on_approval(proposal, &rows, &mut out);
     drift::section(proposal, &mut out);
     changes::section(&rows, &mut out);
@@ -50,6 +51,37 @@ fn head(proposal: &Proposal, rows: &[Row<'_>], out: &mut String) {
             code(&proposal.runner),
             moment(&proposal.base.observed_at),
             moment(&proposal.expires)
+        ),
+    );
+}
+
+/// What a person must know before approving it again. The words are the runner's.
+fn tried(proposal: &Proposal, out: &mut String) {
+    if proposal.tried.is_empty() {
+        return;
+    }
+    line(out, format_args!("## This was tried before\n"));
+    for one in &proposal.tried {
+        let end = match one.end {
+            TriedEnd::Undone => "was applied here and **undone**",
+            TriedEnd::Failed => {
+                "was applied here and **failed**: neither the approved nor the former state was reached"
+            }
+        };
+        let at = moment(&one.at);
+        line(
+            out,
+            format_args!(
+                "- A proposal against this drift {end}, at {at}, as the machine says: {}.",
+                code(&one.proposal)
+            ),
+        );
+    }
+    line(
+        out,
+        format_args!(
+            "\nWithout another cause it ends in the same way. Its receipt says why: look for that id in what \
+             `countersign-actuator ledger show` prints.\n"
         ),
     );
 }

@@ -1,6 +1,6 @@
 use super::story::{CLAIMED, incident, manifest, proposal, runner, transaction, way_back_to_the_manifest};
 use crate::proposal::{Sealed, render};
-use countersign_manifests_schema::proposal::{By, Proposal, WayBackKind};
+use countersign_manifests_schema::proposal::{By, Proposal, Tried, TriedEnd, WayBackKind};
 use proptest::prelude::*;
 
 fn sealed() -> Sealed {
@@ -44,6 +44,20 @@ fn protected_and_without_a_proven_way_back() {
     lost.drift[0].by = None;
     lost.drift[0].spec_changed = Some("c0de".repeat(10));
     insta::assert_snapshot!(render(&Sealed::new(lost).unwrap()));
+}
+
+#[test]
+fn tried_before_and_not_kept() {
+    let tried = |end, at: &str| Tried { proposal: "ab".repeat(32), end, at: at.to_owned() };
+    let sealed = changed(|p| {
+        p.tried =
+            vec![tried(TriedEnd::Undone, "2026-11-18T22:01:40Z"), tried(TriedEnd::Failed, "2026-11-19T22:02:00Z")];
+    });
+    let text = render(&sealed);
+    let before = render(&changed(|_| {}));
+    let (start, rest) = text.split_once("## This was tried before").unwrap();
+    assert!(before.starts_with(start));
+    insta::assert_snapshot!(rest.split_once("## ").unwrap().0);
 }
 
 #[test]

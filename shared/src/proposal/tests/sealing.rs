@@ -1,6 +1,6 @@
 use super::story::{CLAIMED, NOW, incident, proposal, way_back_to_the_manifest};
 use crate::proposal::{SealError, Sealed, class_digest, is_worth_keeping};
-use countersign_manifests_schema::proposal::Proposal;
+use countersign_manifests_schema::proposal::{Proposal, Tried, TriedEnd};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
@@ -56,6 +56,10 @@ fn other_spellings_of_the_same_are_refused() {
     }
 }
 
+fn tried(at: &str) -> Tried {
+    Tried { proposal: "ab".repeat(32), end: TriedEnd::Undone, at: at.to_owned() }
+}
+
 #[test]
 fn what_no_proposal_may_say_is_refused() {
     type Change = fn(&mut Proposal);
@@ -90,6 +94,11 @@ fn what_no_proposal_may_say_is_refused() {
         ("transaction.rpms.sha256", |p| p.transaction.rpms[1].sha256 = Some("5a".repeat(32))),
         ("way_back.missing", |p| p.way_back.missing.push("bash-5-1.x86_64".to_owned())),
         ("way_back.kind", |p| p.way_back.missing.push("llvm-20.1.0-1.fc41.x86_64".to_owned())),
+        ("tried", |p| p.tried = vec![tried("2026-11-19T03:30:00Z"), tried("2026-11-18T03:30:00Z")]),
+        ("tried", |p| p.tried = vec![tried("2026-11-19T03:30:00Z"), tried("2026-11-19T03:30:00Z")]),
+        ("tried", |p| p.tried = (10..20).map(|day| tried(&format!("2026-11-{day}T03:30:00Z"))).collect()),
+        ("tried.at", |p| p.tried = vec![tried("yesterday")]),
+        ("tried.proposal", |p| p.tried = vec![Tried { proposal: "HEAD".to_owned(), ..tried("2026-11-19T03:30:00Z") }]),
         ("risk", |p| p.risk.removals = 0),
         ("risk.protected", |p| p.risk.protected.push("bash".to_owned())),
     ];
@@ -127,6 +136,7 @@ fn a_proposal_is_kept_while_it_says_the_same_and_a_quarter_of_its_life_is_left()
     assert!(!kept(&later(|p| p.canonical.manifest_digest = "ab".repeat(32)), day(1)));
     assert!(!kept(&later(|p| p.base.digest = "ab".repeat(32)), day(1)));
     assert!(!kept(&later(|p| p.drift[0].reason = None), day(1)));
+    assert!(!kept(&later(|p| p.tried = vec![tried("2026-11-19T03:30:00Z")]), day(1)), "it was tried since");
     assert!(!kept(&later(|p| p.transaction.rpms[0].sha256 = Some("ab".repeat(32))), day(1)));
 }
 

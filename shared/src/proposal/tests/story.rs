@@ -138,6 +138,7 @@ pub(super) fn proposal(
         justified: &justified,
         unobtainable: &BTreeSet::new(),
         snapshots: false,
+        tried: &[],
         now: NOW.parse::<Timestamp>().unwrap(),
         ttl: Duration::from_secs(7 * 86_400),
     })
