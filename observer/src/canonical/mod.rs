@@ -55,10 +55,14 @@ pub struct LoadedCanonical {
 ///
 /// `seen` is the tip of the last run. A person accepts a rewritten history by moving `anchor` to a commit of it.
 pub fn fetch_and_load(source: &Source, seen: Option<CommitId>) -> Result<LoadedCanonical, CanonicalError> {
-    let mirror = Mirror::open_or_create(&source.mirror)?;
+    refresh(&Mirror::open_or_create(&source.mirror)?, source, seen)
+}
+
+/// The same with the mirror open.
+pub fn refresh(mirror: &Mirror, source: &Source, seen: Option<CommitId>) -> Result<LoadedCanonical, CanonicalError> {
     let tip = mirror.fetch(&source.remote, &source.branch)?;
     mirror.refuse_rewritten_since(tip, source.anchor, seen)?;
-    load(&mirror, tip)
+    load(mirror, tip)
 }
 
 /// Loads the tip as it was last fetched, without a connection.

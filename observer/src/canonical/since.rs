@@ -95,6 +95,11 @@ impl Past {
         Self { tip: Some(tip), ..self }
     }
 
+    /// The repository that is read.
+    pub fn mirror(&self) -> &Mirror {
+        &self.mirror
+    }
+
     /// The versions of a runner's manifest, newest first, as far back as is wanted. Blocks.
     pub fn versions(&mut self, runner: &str, until: Until) -> Result<Versions, GitError> {
         let mut list: Vec<Version> = Vec::new();

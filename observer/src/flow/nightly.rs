@@ -125,6 +125,7 @@ async fn run_all(
     let extras = extras(&loaded, &mut rows);
     let steps = ["observe", "diff", "report"].map(|name| step(name, None)).to_vec();
     let mut report = conclude(desk, &loaded, &run, rows, trust, steps, &extras)?;
+    let stored = report.steps.clone();
     let context = tell::context(desk, &loaded, &run, &report)?;
     let written = tell::write(desk, &report, &context);
     if let Err(error) = &written {
@@ -172,7 +173,7 @@ async fn run_all(
     }
     if desk.config.proposed.is_some() {
         desk.store.save_report(&run, &report, &extras, Timestamp::now())?;
-    } else {
+    } else if report.steps != stored {
         // No item has changed since it was stored.
         desk.store.amend_report(&run, &report)?;
     }

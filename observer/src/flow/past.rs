@@ -21,15 +21,14 @@ const DAY: i64 = 24 * 60 * 60;
 pub(super) struct Past {
     tip: CommitId,
     versions: since::Past,
-    mirror: Mirror,
 }
 
 impl Past {
     /// Opens the mirror; nothing is read yet.
     pub(super) fn open(source: &Source, loaded: &LoadedCanonical) -> Result<Self, Stop> {
-        let open = || Mirror::open_or_create(&source.mirror);
-        let versions = since::Past::new(open()?, loaded.commit).knowing(Arc::clone(&loaded.canonical));
-        Ok(Self { tip: loaded.commit, versions, mirror: open()? })
+        let mirror = Mirror::open_or_create(&source.mirror)?;
+        let versions = since::Past::new(mirror, loaded.commit).knowing(Arc::clone(&loaded.canonical));
+        Ok(Self { tip: loaded.commit, versions })
     }
 
     /// For each item, the commit that made it drift. `judged_by` is the committer time of the commit by which the last
@@ -71,8 +70,9 @@ impl Past {
             let [after, before] = pair else { continue };
             let effective = |version: &assess::Version| version.manifest.as_ref().map(|m| m.effective().clone());
             let (old, new) = (effective(before), effective(after));
-            let message =
-                CommitId::parse(&after.change.commit).and_then(|id| self.mirror.message(id)).unwrap_or_default();
+            let message = CommitId::parse(&after.change.commit)
+                .and_then(|id| self.versions.mirror().message(id))
+                .unwrap_or_default();
             changes.extend(rule_changes(
                 old.as_deref().unwrap_or(&nothing),
                 new.as_deref().unwrap_or(&nothing),
@@ -87,12 +87,12 @@ impl Past {
     pub(super) fn resets_since(&self, commit: &str) -> BTreeSet<guard::Code> {
         let collect = || {
             let mut codes = BTreeSet::new();
-            for step in self.mirror.first_parents(self.tip).take(since::COMMITS) {
+            for step in self.versions.mirror().first_parents(self.tip).take(since::COMMITS) {
                 let step = step?;
                 if step.id.to_string() == commit {
                     return Ok(codes);
                 }
-                codes.extend(reset_in(&self.mirror.message(step.id)?));
+                codes.extend(reset_in(&self.versions.mirror().message(step.id)?));
             }
             Ok::<_, GitError>(BTreeSet::new())
         };
@@ -108,7 +108,7 @@ impl Past {
         let collect = || {
             let mut changes = Vec::new();
             let mut is_new = seen.is_some();
-            for commit in self.mirror.first_parents(self.tip).take(since::COMMITS) {
+            for commit in self.versions.mirror().first_parents(self.tip).take(since::COMMITS) {
                 let commit = commit?;
                 is_new &= seen != Some(commit.id.to_string().as_str());
                 let at = if is_new { commit.committed_at.max(now) } else { commit.committed_at };
@@ -117,7 +117,7 @@ impl Past {
                     break;
                 }
                 if at > now - DAY {
-                    let files = self.mirror.changed_files(commit.id, "manifests")?;
+                    let files = self.versions.mirror().changed_files(commit.id, "manifests")?;
                     changes.extend(files.into_iter().map(|file| ManifestChange { file, at }));
                 }
             }

@@ -58,8 +58,8 @@ impl Desk {
         let trust = self.config.trust.clone();
         // On this thread: the memory that reading takes at a large fleet is then there for what comes after it.
         let read = || {
-            let loaded = canonical::fetch_and_load(&source, seen)?;
             let mirror = Mirror::open_or_create(&source.mirror)?;
+            let loaded = canonical::refresh(&mirror, &source, seen)?;
             let facts = privilege::canonical::gather(&mirror, &source.remote, loaded.commit)?;
             let bots: Vec<String> = loaded.canonical.policy.approval.bots.iter().map(ToString::to_string).collect();
             let now = Timestamp::now().as_second();

@@ -17,6 +17,7 @@ pub use reports::{Extras, Previous, TrendPoint};
 pub use runs::Run;
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
@@ -148,6 +149,8 @@ impl Store {
              PRAGMA cache_size = -4096; PRAGMA journal_size_limit = 16777216;",
         )
         .map_err(sqlite("cannot set up"))?;
+        // Otherwise a statement is prepared anew for each runner, in case another name wants another plan.
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(sqlite("cannot set up"))?;
         let found: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(sqlite("cannot read"))?;
         match found {
             0 => db

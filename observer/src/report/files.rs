@@ -57,6 +57,7 @@ pub fn write(directory: &Path, summary: &Summary<'_>, keep: usize) -> Result<Wri
         return Err(FilesError::Run(run.clone()));
     };
     fs::create_dir_all(directory).map_err(|e| FilesError::Directory(directory.to_owned(), e))?;
+    let mut finished = Vec::with_capacity(2 * FORMS.len());
     for form in FORMS {
         let bytes = match form {
             "html" => super::html(summary),
@@ -64,10 +65,19 @@ pub fn write(directory: &Path, summary: &Summary<'_>, keep: usize) -> Result<Wri
             "txt" => super::text(summary, Screen::FILE, Extent::All),
             _ => super::json(summary.report),
         };
-        for stem in [run.as_str(), "latest"] {
-            let path = directory.join(format!("{stem}.{form}"));
-            replace(&path, bytes.as_bytes()).map_err(|e| FilesError::Write(path, e))?;
+        let path = |stem: &str| directory.join(format!("{stem}.{form}"));
+        let failed = |e| FilesError::Write(path("latest"), e);
+        let first = Unfinished::write(directory, bytes.as_bytes()).map_err(failed)?;
+        let second = first.again(bytes.as_bytes()).map_err(failed)?;
+        finished.extend([(first, path(run)), (second, path("latest"))]);
+    }
+    // All contents are on disk: from here on only names change.
+    let (others, json) = finished.split_at(2 * (FORMS.len() - 1));
+    for files in [others, json] {
+        for (file, path) in files {
+            file.rename(path).map_err(|e| FilesError::Write(path.clone(), e))?;
         }
+        sync(directory).map_err(|e| FilesError::Write(directory.to_owned(), e))?;
     }
     prune(directory, &order, keep).map_err(|e| FilesError::Prune(directory.to_owned(), e))?;
     Ok(Written { json: directory.join(format!("{run}.json")), latest_html: directory.join("latest.html") })
@@ -78,27 +88,60 @@ pub fn write(directory: &Path, summary: &Summary<'_>, keep: usize) -> Result<Wri
 /// # Errors
 /// Any of the system calls; the started file is removed again.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    static NUMBER: AtomicU64 = AtomicU64::new(0);
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let started = directory.join(format!("{UNFINISHED}{}-{number}", std::process::id()));
-    // A leftover of a dead process that had our number: `create_new` follows no link, so the name must be free.
-    match fs::remove_file(&started) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+    Unfinished::write(directory, bytes)?.rename(path)?;
+    sync(directory)
+}
+
+/// A file that is on disk and has no name yet that anybody looks for. What is not renamed is removed.
+struct Unfinished(PathBuf);
+
+impl Unfinished {
+    fn write(directory: &Path, bytes: &[u8]) -> io::Result<Self> {
+        let started = Self::free(directory)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).open(&started.0)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        Ok(started)
     }
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&started)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&started, path))
-        .and_then(|()| File::open(directory)?.sync_all());
-    if written.is_err() {
+
+    /// The same content for one name more: the same file where the file system can do that, as it is never written again.
+    fn again(&self, bytes: &[u8]) -> io::Result<Self> {
+        let directory = self.0.parent().unwrap_or(Path::new("."));
+        let other = Self::free(directory)?;
+        match fs::hard_link(&self.0, &other.0) {
+            Ok(()) => Ok(other),
+            Err(_) => Self::write(directory, bytes),
+        }
+    }
+
+    /// A name that nobody has.
+    fn free(directory: &Path) -> io::Result<Self> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let started = directory.join(format!("{UNFINISHED}{}-{number}", std::process::id()));
+        // A leftover of a dead process that had our number: `create_new` follows no link, so the name must be free.
+        match fs::remove_file(&started) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(Self(started)),
+        }
+    }
+
+    fn rename(&self, path: &Path) -> io::Result<()> {
+        fs::rename(&self.0, path)
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
         // NOTE: the first error is the one to report; after a rename there is nothing to remove.
-        let _ = fs::remove_file(&started);
+        let _ = fs::remove_file(&self.0);
     }
-    written
+}
+
+/// New names in a directory last from here on.
+fn sync(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
 }
 
 /// The time and the number of a run's name, to sort by.

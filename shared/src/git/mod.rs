@@ -6,6 +6,7 @@
 //! `receipts`, as the actuator alone is, one that writes `main` of the repository that keeps a copy of the ledger.
 //! There is never a work tree. Everything blocks: call it inside `spawn_blocking`.
 
+mod child;
 pub mod error;
 pub mod history;
 pub mod local_access;

@@ -3,22 +3,17 @@
 //! What may be run is a closed list (`Verb`), with an environment built from nothing and a configuration of our own.
 //! A command that does not end in time is ended with everything that it started.
 
+pub(super) use super::child::Ended;
+use super::child::wait;
 use super::error::GitError;
 use super::remote::{Kind, Reference, Remote, plain_path};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Read;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::thread;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-/// Bytes of an output that are kept from its start and from its end; the rest is read and dropped.
-const KEPT_HEAD: usize = 64 * 1024;
-const KEPT_TAIL: usize = 16 * 1024;
 /// Characters of git's message that are shown.
 const SHOWN: usize = 600;
 
@@ -136,25 +131,15 @@ impl Verb<'_> {
     }
 }
 
-/// How a command ended.
-#[derive(Debug)]
-pub(super) struct Ended {
-    /// Exit status 0.
-    pub(super) success: bool,
-    /// Start and end of standard output.
-    pub(super) stdout: Vec<u8>,
-    /// Start and end of standard error, lossy UTF-8, not escaped.
-    pub(super) stderr: String,
-}
-
 /// Runs one verb against `remote` with the mirror as git directory.
 pub(super) fn run(mirror: &Path, remote: &Remote, verb: Verb<'_>) -> Result<Ended, GitError> {
     let config = write_config(mirror, remote, verb)?;
-    let mut command = Command::new("git");
+    let path = search_path();
+    let mut command = Command::new(program(&path));
     command
         .env_clear()
         // git finds ssh by it; nothing else of the caller's environment gets through.
-        .env("PATH", search_path())
+        .env("PATH", path)
         .env("HOME", mirror)
         .env("LC_ALL", "C")
         .env("GIT_CONFIG_NOSYSTEM", "1")
@@ -187,6 +172,16 @@ pub(super) fn run(mirror: &Path, remote: &Remote, verb: Verb<'_>) -> Result<Ende
 
 fn search_path() -> OsString {
     std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into())
+}
+
+/// Where git is. The standard library copies this whole process to start a name that is looked up in a `PATH` of its own
+/// choice, but not to start a file.
+fn program(search_path: &OsStr) -> PathBuf {
+    let found = std::env::split_paths(search_path).map(|directory| directory.join("git"));
+    let mut executable = found.filter(|file| {
+        file.is_absolute() && file.is_file() && rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok()
+    });
+    executable.next().unwrap_or_else(|| "git".into())
 }
 
 /// Our own git configuration, read instead of the system's and the user's.
@@ -272,59 +267,6 @@ fn ssh_command(remote: &Remote, verb: Verb<'_>) -> Result<String, GitError> {
         _ => "LogLevel=ERROR",
     });
     Ok(line)
-}
-
-/// Waits for the end; `None` when it took longer than `limit` and was ended with its whole process group.
-fn wait(mut child: Child, limit: Duration) -> std::io::Result<Option<Ended>> {
-    let pid = rustix::process::Pid::from_child(&child);
-    let stdout = keep(child.stdout.take());
-    let stderr = keep(child.stderr.take());
-    let (done, ended) = mpsc::channel::<()>();
-    let watchdog = thread::spawn(move || match ended.recv_timeout(limit) {
-        Err(mpsc::RecvTimeoutError::Timeout) => {
-            // Already gone is as good as ended.
-            let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
-            true
-        }
-        _ => false,
-    });
-    let stdout = stdout.join().unwrap_or_default();
-    let stderr = stderr.join().unwrap_or_default();
-    // Not reaped yet: the process group id stays ours until the watchdog is told.
-    let waited = rustix::process::waitid(
-        rustix::process::WaitId::Pid(pid),
-        rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT,
-    );
-    drop(done);
-    let late = watchdog.join().unwrap_or(true);
-    let status = child.wait()?;
-    waited?;
-    if late {
-        return Ok(None);
-    }
-    Ok(Some(Ended { success: status.success(), stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() }))
-}
-
-/// Reads to the end, keeps the head and the tail.
-fn keep<R: Read + Send + 'static>(source: Option<R>) -> thread::JoinHandle<Vec<u8>> {
-    thread::spawn(move || {
-        let mut head = Vec::new();
-        let mut tail = Vec::new();
-        let mut buffer = [0_u8; 8192];
-        let Some(mut source) = source else {
-            return head;
-        };
-        while let Ok(read @ 1..) = source.read(&mut buffer) {
-            let room = (KEPT_HEAD - head.len()).min(read);
-            head.extend_from_slice(&buffer[..room]);
-            tail.extend_from_slice(&buffer[room..read]);
-            if tail.len() > 2 * KEPT_TAIL {
-                tail.drain(..tail.len() - KEPT_TAIL);
-            }
-        }
-        head.extend_from_slice(&tail);
-        head
-    })
 }
 
 /// The end of git's message on one line: printable ASCII, bounded, without the password of the URL.
@@ -450,33 +392,5 @@ mod tests {
         assert!(line.len() < 2000 && !line.contains("hunter2"), "{line}");
         let short = shown("fatal: \u{1b}[31m hunter2", &remote);
         assert_eq!(short, "fatal: \\u{1b}[31m ***");
-    }
-
-    #[test]
-    fn a_command_that_hangs_is_ended_with_its_children() {
-        // The grandchild holds the pipe: were it not ended too, this test would not come to its end.
-        let child = Command::new("sh")
-            .args(["-c", "sleep 1000 & sleep 1000"])
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        assert!(wait(child, Duration::from_millis(50)).unwrap().is_none());
-    }
-
-    #[test]
-    fn endless_output_is_kept_at_both_ends_only() {
-        let child = Command::new("sh")
-            .args(["-c", "echo first; yes | head -c 3000000; echo last"])
-            .process_group(0)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let ended = wait(child, Duration::from_secs(60)).unwrap().unwrap();
-        assert!(ended.stdout.len() <= KEPT_HEAD + 2 * KEPT_TAIL);
-        assert!(ended.stdout.starts_with(b"first\n") && ended.stdout.ends_with(b"last\n"));
     }
 }

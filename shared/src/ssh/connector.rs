@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use russh::client::{self, Handle};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
@@ -179,7 +179,8 @@ impl Connector {
             now: seconds_since_1970(),
             last_words: last_words.clone(),
         };
-        let (stream, lifeline) = Tethered::new(stream);
+        // russh reads the four bytes of a packet's length by themselves.
+        let (stream, lifeline) = Tethered::new(BufReader::new(stream));
         match client::connect_stream(config, stream, guard).await {
             Ok(handle) => Ok((handle, lifeline, last_words)),
             Err(Fault::HostKey(error)) => Err(error.into()),
