@@ -1,6 +1,8 @@
 //! A list of packages in two halves: what is installed, which is the same on many runners, and when it came there,
 //! which is each runner's own. So a fleet's common packages are stored once.
 
+use countersign_shared::observation::places;
+
 /// What a list begins with.
 const HEAD: &str = "section packages\n";
 
@@ -23,12 +25,12 @@ pub(super) fn split(section: &str) -> Option<Halves> {
     let mut when = String::with_capacity(section.len() / 8);
     what.push_str(HEAD);
     for row in rows.split_inclusive('\n') {
-        let from = after_tabs(row, BEFORE)?;
-        let length = after_tabs(&row[from..], 2)?;
+        let mut tabs = places(b'\t', row.as_bytes());
+        let from = tabs.nth(BEFORE - 1)? + 1;
+        let to = tabs.nth(1)?;
         what.push_str(&row[..from]);
-        what.push_str(&row[from + length..]);
-        // The last tab makes room for the line break.
-        when.push_str(&row[from..from + length - 1]);
+        what.push_str(&row[to + 1..]);
+        when.push_str(&row[from..to]);
         when.push('\n');
     }
     Some(Halves { what, when })
@@ -39,17 +41,12 @@ pub(super) fn join(record: &mut String, what: &str, when: &str) -> Option<()> {
     record.push_str(HEAD);
     let mut own = when.split_terminator('\n');
     for row in what.strip_prefix(HEAD)?.split_inclusive('\n') {
-        let (before, after) = row.split_at(after_tabs(row, BEFORE)?);
+        let (before, after) = row.split_at(places(b'\t', row.as_bytes()).nth(BEFORE - 1)? + 1);
         for part in [before, own.next()?, "\t", after] {
             record.push_str(part);
         }
     }
     own.next().is_none().then_some(())
-}
-
-/// Where the text behind the first `count` tabs begins.
-fn after_tabs(row: &str, count: usize) -> Option<usize> {
-    Some(memchr::memchr_iter(b'\t', row.as_bytes()).nth(count - 1)? + 1)
 }
 
 #[cfg(test)]

@@ -72,7 +72,7 @@ pub fn write(directory: &Path, summary: &Summary<'_>, keep: usize) -> Result<Wri
         finished.extend([(first, path(run)), (second, path("latest"))]);
     }
     // All contents are on disk: from here on only names change.
-    let (others, json) = finished.split_at(2 * (FORMS.len() - 1));
+    let (others, json) = finished.split_at_mut(2 * (FORMS.len() - 1));
     for files in [others, json] {
         for (file, path) in files {
             file.rename(path).map_err(|e| FilesError::Write(path.clone(), e))?;
@@ -127,15 +127,19 @@ impl Unfinished {
         }
     }
 
-    fn rename(&self, path: &Path) -> io::Result<()> {
-        fs::rename(&self.0, path)
+    fn rename(&mut self, path: &Path) -> io::Result<()> {
+        fs::rename(&self.0, path)?;
+        self.0.clear();
+        Ok(())
     }
 }
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        // NOTE: the first error is the one to report; after a rename there is nothing to remove.
-        let _ = fs::remove_file(&self.0);
+        if !self.0.as_os_str().is_empty() {
+            // NOTE: the first error is the one to report.
+            let _ = fs::remove_file(&self.0);
+        }
     }
 }
 

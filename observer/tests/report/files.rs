@@ -32,9 +32,29 @@ fn every_form_is_written_for_the_run_and_as_the_latest() {
         let read = |stem: &str| std::fs::read(directory.join(format!("{stem}.{form}"))).unwrap();
         assert_eq!(read("latest"), read("20261120T033000Z"));
     }
+    // What is the latest later is another file: nothing that is written afterwards reaches that of an earlier run.
+    for run in ["20261119T033000Z", "20261120T033000Z"] {
+        let text = std::fs::read_to_string(directory.join(format!("{run}.json"))).unwrap();
+        assert!(text.contains(run), "{run}");
+    }
     let back: DriftReport = serde_json::from_slice(&std::fs::read(directory.join("latest.json")).unwrap()).unwrap();
     sample.report.runners.sort_by(|a, b| a.name.cmp(&b.name));
     assert_eq!(back.runners.len(), sample.report.runners.len());
+}
+
+#[test]
+fn what_cannot_be_replaced_stays_and_nothing_is_left_beside_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let in_the_way = directory.path().join("latest.txt/in the way");
+    std::fs::create_dir_all(&in_the_way).unwrap();
+    let sample = sample::incident();
+    let error = write(directory.path(), &summary(&sample), 3).unwrap_err();
+    assert!(matches!(&error, FilesError::Write(path, _) if path.ends_with("latest.txt")), "{error}");
+    let names: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(names.iter().all(|name| !name.to_string_lossy().starts_with('.')), "{names:?}");
+    // JSON comes last: whoever watches it has not been told yet.
+    assert!(names.iter().all(|name| !name.to_string_lossy().ends_with(".json")), "{names:?}");
+    assert!(in_the_way.is_dir());
 }
 
 #[test]

@@ -14,11 +14,11 @@ pub(super) fn parse<'a>(frame: &Frame<'a>) -> Result<History<'a>, Failure> {
     let mut applications = Vec::new();
     for (line_number, line) in frame.lines() {
         let wrong = || garbage(format!("line {line_number}: {} is not a row of dnf's history", bounded(line)));
-        let (kind, row) = line.split_once('\t').ok_or_else(wrong)?;
+        let (kind, row) = cut(line).ok_or_else(wrong)?;
         match kind {
             "t" => entries.push(entry(row).ok_or_else(wrong)?),
             "c" => {
-                let (action, nevra) = row.split_once('\t').ok_or_else(wrong)?;
+                let (action, nevra) = cut(row).ok_or_else(wrong)?;
                 let entry = entries.last_mut().ok_or_else(wrong)?;
                 if let Some(incoming) = direction(action).ok_or_else(wrong)? {
                     entry.changes.push(HistoryChange { nevra: without_zero_epoch(nevra), incoming });
@@ -106,8 +106,15 @@ fn login(user: &str) -> Option<String> {
 
 /// Leaves out an epoch of 0, which dnf5 writes and rpm does not.
 fn without_zero_epoch(nevra: &str) -> String {
-    match nevra.rsplit_once("-0:") {
-        Some((name, rest)) => format!("{name}-{rest}"),
+    let mut colons = memchr::memrchr_iter(b':', nevra.as_bytes());
+    match colons.find(|colon| nevra[..*colon].ends_with("-0")) {
+        Some(colon) => [&nevra[..colon - 1], &nevra[colon + 1..]].concat(),
         None => nevra.to_owned(),
     }
+}
+
+/// What is in front of the first tab and what is behind it. The standard library's own search is for any text.
+fn cut(line: &str) -> Option<(&str, &str)> {
+    let tab = memchr::memchr(b'\t', line.as_bytes())?;
+    Some((&line[..tab], &line[tab + 1..]))
 }

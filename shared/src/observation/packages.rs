@@ -1,6 +1,7 @@
 //! The package rows: one pass, nothing allocated per package.
 
 use super::frame::{Frame, garbage};
+use super::places;
 use super::{Failure, Package, Packages, Reason};
 use crate::evr::Evr;
 use crate::nevra::Nevra;
@@ -55,7 +56,7 @@ impl<'a> Row<'a> {
     fn split(line: &'a str) -> Option<Self> {
         let mut tabs = [0; COLUMNS - 1];
         let mut found = 0;
-        for at in memchr::memchr_iter(b'\t', line.as_bytes()) {
+        for at in places(b'\t', line.as_bytes()) {
             *tabs.get_mut(found)? = at;
             found += 1;
         }
