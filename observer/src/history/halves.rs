@@ -20,11 +20,13 @@ pub(super) struct Halves {
 
 /// Takes a list apart; `None` for anything that [`join`] could not put together again byte by byte.
 pub(super) fn split(section: &str) -> Option<Halves> {
-    let rows = section.strip_prefix(HEAD)?;
+    let mut rows = section.strip_prefix(HEAD)?;
     let mut what = String::with_capacity(section.len());
     let mut when = String::with_capacity(section.len() / 8);
     what.push_str(HEAD);
-    for row in rows.split_inclusive('\n') {
+    while !rows.is_empty() {
+        let row;
+        (row, rows) = rows.split_at(memchr::memchr(b'\n', rows.as_bytes()).map_or(rows.len(), |end| end + 1));
         let mut tabs = places(b'\t', row.as_bytes());
         let from = tabs.nth(BEFORE - 1)? + 1;
         let to = tabs.nth(1)?;

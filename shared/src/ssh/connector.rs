@@ -28,6 +28,9 @@ const TRIES: u32 = 4;
 /// The pause after the first drop is up to this long, after the next twice that, and so on.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// Bytes that are read with what is asked for: most packets are short. Longer ones go where they belong without a stop.
+const READ_AHEAD: usize = 2 * 1024;
+
 /// How connections are made.
 #[derive(Debug, Clone)]
 pub struct ConnectorConfig {
@@ -179,8 +182,8 @@ impl Connector {
             now: seconds_since_1970(),
             last_words: last_words.clone(),
         };
-        // russh reads the four bytes of a packet's length by themselves.
-        let (stream, lifeline) = Tethered::new(BufReader::new(stream));
+        // russh asks for the four bytes of a packet's length by themselves.
+        let (stream, lifeline) = Tethered::new(BufReader::with_capacity(READ_AHEAD, stream));
         match client::connect_stream(config, stream, guard).await {
             Ok(handle) => Ok((handle, lifeline, last_words)),
             Err(Fault::HostKey(error)) => Err(error.into()),
