@@ -2,7 +2,6 @@
 //! which, and nothing was started twice.
 
 use countersign_integration::lab::{Base, Lab, LabConfig, Runner, turn};
-use countersign_manifests_schema::bundle::Bundle;
 use countersign_manifests_schema::transaction::{Action, Reason};
 use countersign_manifests_schema::warden::{Application, Stage, WardenAnswer, WardenRequest};
 use countersign_shared::proposal::Sealed;
@@ -15,9 +14,9 @@ const FAULT: &str = "/run/countersign-fault";
 pub(crate) const HELD: &str = "/run/countersign-fault.held";
 
 /// Boundaries at which nothing is spent yet; at which it is being applied; being kept; being undone.
-const STAGING: [&str; 3] = ["StageJudged", "StageFetched", "StageWritten"];
-const BEFORE: [&str; 2] = ["ApplyChecked", "ApplyJournalled"];
-const APPLYING: [&str; 8] = [
+pub(crate) const STAGING: [&str; 3] = ["StageJudged", "StageFetched", "StageWritten"];
+pub(crate) const BEFORE: [&str; 2] = ["ApplyChecked", "ApplyJournalled"];
+pub(crate) const APPLYING: [&str; 8] = [
     "ApplyMarked",
     "ApplyArmed",
     "ApplyDrained",
@@ -27,8 +26,8 @@ const APPLYING: [&str; 8] = [
     "ApplyJudged",
     "ApplyWaiting",
 ];
-const KEEPING: [&str; 2] = ["ConfirmJudged", "ConfirmKept"];
-const UNDOING: [&str; 4] = ["UndoPlanned", "UndoReplayed", "UndoJudged", "UndoWritten"];
+pub(crate) const KEEPING: [&str; 2] = ["ConfirmJudged", "ConfirmKept"];
+pub(crate) const UNDOING: [&str; 4] = ["UndoPlanned", "UndoReplayed", "UndoJudged", "UndoWritten"];
 
 /// What holds all the time: the policy is as it was, and what was spent stays spent.
 pub(crate) struct Ground {
@@ -80,7 +79,7 @@ pub(crate) fn settle(house: &House<'_>) -> String {
 }
 
 /// Nothing is left that could be taken for an application under way.
-fn cleared(house: &House<'_>) {
+pub(crate) fn cleared(house: &House<'_>) {
     house.runner.sh(&format!("! test -e {STATE}/current")).unwrap();
     assert_eq!(house.runner.sh(&format!("{PROGRAM} check")).unwrap(), "nothing is under way\n");
 }
@@ -105,6 +104,24 @@ pub(crate) fn work(house: &House<'_>) -> Sealed {
 pub(crate) fn picture(house: &House<'_>) -> (String, String) {
     let set = house.runner.sh("rpm -qa --qf '%{nevra} %{sha256header}\\n' | sort").unwrap();
     (set, reasons(house.runner))
+}
+
+/// Every boundary with its number.
+pub(crate) fn boundaries() -> impl Iterator<Item = (usize, &'static str)> {
+    STAGING.into_iter().chain(BEFORE).chain(APPLYING).chain(KEEPING).chain(UNDOING).enumerate()
+}
+
+/// The request that comes to a boundary; what must have been applied before it is applied.
+pub(crate) fn leading_to(house: &House<'_>, step: &str, sealed: &Sealed) -> WardenRequest {
+    let by = [&house.people.mira];
+    if STAGING.contains(&step) {
+        return WardenRequest::Stage { bundle: text(&house.people.approve(sealed, &by)) };
+    }
+    if BEFORE.contains(&step) || APPLYING.contains(&step) {
+        return WardenRequest::Apply { bundle: text(&house.permitted(sealed, &by)) };
+    }
+    assert_eq!(house.carry_out(sealed).stage, Stage::Unconfirmed);
+    WardenRequest::Confirm { proposal: sealed.id().to_owned(), keep: KEEPING.contains(&step) }
 }
 
 fn snapper(runner: &Runner) {
@@ -289,121 +306,4 @@ fn dnf_killed_inside_every_scriptlet_is_undone() {
     }
     eprintln!("{points} points at which dnf, the warden or both were killed inside a transaction");
     assert_eq!(points, 2 * 3 * HOLDS.len());
-}
-
-#[test]
-fn a_machine_that_restarts_before_the_confirmation_is_as_before() {
-    let Some(_turn) = turn("a_machine_that_restarts_before_the_confirmation_is_as_before") else {
-        return;
-    };
-    let mut lab = Lab::up(&LabConfig::new([("five", Base::Dnf5), ("four", Base::Dnf4)])).unwrap();
-    let people = People::new();
-    let mut points = 0;
-    for name in ["five", "four"] {
-        // A restart needs the runner for itself, so the house is made anew each time.
-        let _ = House::new(&lab, lab.runner(name), &people, "confirm_within = \"1h\"");
-        for step in [
-            "",
-            "ApplyMarked",
-            "ApplyArmed",
-            "ApplyReplayed",
-            "ApplyJudged",
-            "ApplyWaiting",
-            "UndoPlanned",
-            "UndoReplayed",
-        ] {
-            let house = House::again(&lab, lab.runner(name), &people);
-            let sealed = work(&house);
-            let (before, ground) = (picture(&house), Ground::of(&house));
-            let bundle: Bundle = house.permitted(&sealed, &[&people.mira]);
-            let mut request = WardenRequest::Apply { bundle: text(&bundle) };
-            if !step.starts_with("Apply") {
-                assert_eq!(house.apply(&bundle).unwrap().stage, Stage::Unconfirmed);
-                request = WardenRequest::Confirm { proposal: sealed.id().to_owned(), keep: false };
-            }
-            let held = (!step.is_empty()).then(|| {
-                fault(&house, step, "hold");
-                let running = house.runner.spawn_sh(&house.asking(&request)).unwrap();
-                reached(&house);
-                running
-            });
-            lab.runner_mut(name).stop().unwrap();
-            if let Some(script) = held {
-                script.wait().unwrap();
-            }
-            lab.runner_mut(name).start().unwrap();
-            let house = House::again(&lab, lab.runner(name), &people);
-            let said = house.runner.sh(&format!("{PROGRAM} check")).unwrap();
-            assert!(said.contains("undone"), "{step}: {said}");
-            ground.holds(&house, &sealed, Stage::Undone);
-            assert_eq!(before, picture(&house), "{step}");
-            points += 1;
-            eprintln!("{name}: restarted at {step:?}: {}", said.trim());
-        }
-    }
-    eprintln!("{points} points at which the machine lost its power");
-}
-
-#[test]
-fn a_disk_that_is_full_leaves_the_runner_as_before_or_as_approved() {
-    let Some(_turn) = turn("a_disk_that_is_full_leaves_the_runner_as_before_or_as_approved") else {
-        return;
-    };
-    let lab = Lab::up(&LabConfig::new([("five", Base::Dnf5), ("four", Base::Dnf4)])).unwrap();
-    let people = People::new();
-    let mut points = 0;
-    for runner in lab.runners() {
-        runner.sh(&format!("mkdir -m 700 {STATE} && mount -t tmpfs -o size=64m,mode=700 tmpfs {STATE}")).unwrap();
-        let house = House::fresh(&lab, runner, &people);
-        for step in [
-            "StageJudged",
-            "StageFetched",
-            "ApplyChecked",
-            "ApplyMarked",
-            "ApplySnapshot",
-            "ApplyReplayed",
-            "UndoPlanned",
-            "UndoJudged",
-        ] {
-            let sealed = work(&house);
-            let before = picture(&house);
-            let approved = people.approve(&sealed, &[&people.mira]);
-            let request = match step {
-                "StageJudged" | "StageFetched" => WardenRequest::Stage { bundle: text(&approved) },
-                "UndoPlanned" | "UndoJudged" => {
-                    assert_eq!(house.carry_out(&sealed).stage, Stage::Unconfirmed);
-                    WardenRequest::Confirm { proposal: sealed.id().to_owned(), keep: false }
-                }
-                _ => WardenRequest::Apply { bundle: text(&house.permitted(&sealed, &[&people.mira])) },
-            };
-            fault(&house, step, "hold");
-            let (answer, ()) = meanwhile(&house, &request, || {
-                reached(&house);
-                runner.sh(&format!("dd if=/dev/zero of={STATE}/filler bs=64k 2>/dev/null; rm {HELD}")).unwrap();
-            });
-            let now = picture(&house);
-            let stage = house.started().iter().find(|it| it.proposal == sealed.id()).map(|it| it.stage);
-            eprintln!("{}: full at {step}: {stage:?}: {answer:.200?}", runner.name);
-            match stage {
-                None | Some(Stage::Undone) => assert_eq!(before, now, "{step}"),
-                Some(Stage::Unconfirmed) if matches!(answer, WardenAnswer::Outcome(_)) => {
-                    assert_ne!(before, now, "{step}");
-                    assert_eq!(house.confirm(sealed.id(), false).unwrap().stage, Stage::Undone, "{step}");
-                    assert_eq!(before, picture(&house), "{step}");
-                }
-                Some(other) => {
-                    // With room again it is brought to its end.
-                    runner.sh(&format!("rm -f {STATE}/filler")).unwrap();
-                    settle(&house);
-                    let last = house.started().pop().unwrap();
-                    assert!(matches!(other, Stage::Started | Stage::Unconfirmed), "{step}: {other:?}");
-                    assert_eq!(last.stage, Stage::Undone, "{step}: {last:?}");
-                    assert_eq!(before, picture(&house), "{step}");
-                }
-            }
-            runner.sh(&format!("rm -f {STATE}/filler")).unwrap();
-            points += 1;
-        }
-    }
-    eprintln!("{points} points at which the disk was full");
 }

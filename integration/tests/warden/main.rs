@@ -18,3 +18,5 @@ mod outcomes;
 mod people;
 mod power;
 mod refusals;
+mod restart;
+mod room;
