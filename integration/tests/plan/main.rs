@@ -12,6 +12,7 @@ mod configuration;
 mod incident;
 mod property;
 mod proposals;
+mod refreshed;
 mod requests;
 mod stage;
 mod universe;

@@ -1202,6 +1202,23 @@ section_keeps() {
     good
 }
 
+# Root's cache, in a directory of ours. Before dnf5 solves for the first time with what a timer has fetched, it writes down
+# which files the packages ask each other for, beside what it read; in root's cache it may not, and would end.
+solving_cache() {
+    [ ! -d "$T/solving" ] || return 0
+    mkdir "$T/solving"
+    (
+        set +f
+        for cache in /var/cache/libdnf5/*-????????????????; do
+            [ -d "$cache/repodata" ] || continue
+            own=$T/solving/${cache##*/}
+            mkdir -p "$own/solv"
+            for part in "$cache"/*; do [ "${part##*/}" = solv ] || ln -s "$part" "$own/"; done
+            for part in "$cache"/solv/*; do [ ! -f "$part" ] || ln -s "$part" "$own/solv/"; done
+        done
+    )
+}
+
 # An unsigned repo is the last of those that offer the same build.
 plan_costs() {
     awk -F '\t' '$2 == "no" && $1 ~ /^[A-Za-z0-9][A-Za-z0-9._+:-]*$/ { print "--setopt=" $1 ".cost=1000000" }' "$T/plan-repos"
@@ -1212,8 +1229,9 @@ attempt_dnf5() {
     set --
     while read -r action nevra; do set -- "$@" "--action=$action" "$nevra"; done <"$T/attempt"
     if [ "$erasing" = yes ]; then set -- --allowerasing "$@"; fi
+    solving_cache
     # shellcheck disable=SC2046 # ids of repos without blanks
-    dnf5_plain -C --setopt=cachedir=/var/cache/libdnf5 $(plan_costs) --assumeno "do" --type=package "$@" >"$T/stdout"
+    dnf5_plain -C --setopt=cachedir="$T/solving" $(plan_costs) --assumeno "do" --type=package "$@" >"$T/stdout"
     status=$?
     printf ' x\t%s\n' "$status"
     head -c 1048576 "$T/stdout" | printable | awk '{ print " o\t" $0 }'
