@@ -45,16 +45,20 @@ fn all(embedded_fleet: &Path, quick: bool) -> anyhow::Result<()> {
     let observer = Observer::build()?;
     let sizes = if quick { &SIZES[..3] } else { &SIZES[..] };
     let mut by_size = Table::new("Whole nightly run (observe, diff, report), 1,846 packages per runner");
+    let mut cold = Vec::new();
     for &size in sizes {
         let dir = tempfile::tempdir()?;
         let servers = Servers::start(embedded_fleet, dir.path(), size, PACKAGES)?;
-        by_size.add(Row::of(&format!("{size} runners, cold"), size, observer.nightly(&servers.config())?));
+        let cost = observer.nightly(&servers.config())?;
+        cold.push((size, cost.cpu * 1e3));
+        by_size.add(Row::of(&format!("{size} runners, cold"), size, cost));
         by_size.add(Row::of(&format!("{size} runners, warm"), size, observer.nightly(&servers.config())?));
         if size == 1000 {
             print(&beside(&servers, size)?);
         }
     }
     print(&by_size);
+    print(&further(&cold));
     if !quick {
         print(&large(embedded_fleet, &observer)?);
     }
@@ -88,7 +92,22 @@ fn large(embedded_fleet: &Path, observer: &Observer) -> anyhow::Result<Table> {
     Ok(table)
 }
 
+/// What a night costs before its first runner, and what each further one costs, from its cold milliseconds by size.
+fn further(cold: &[(usize, f64)]) -> String {
+    let mut text = String::new();
+    for pair in cold.windows(2) {
+        let [(from, less), (to, more)] = *pair else { continue };
+        #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+        let (runners, each) = (from as f64, (more - less) / (to - from) as f64);
+        if text.is_empty() {
+            text = format!("Before the first runner: {:.0} ms\n", less - runners * each);
+        }
+        text.push_str(&format!("Each further runner, {from} to {to}: {each:.2} ms\n"));
+    }
+    text
+}
+
 #[expect(clippy::print_stdout, reason = "the tables are the output of this program")]
-fn print(table: &Table) {
+fn print(table: &impl std::fmt::Display) {
     println!("{table}");
 }
