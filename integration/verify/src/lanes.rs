@@ -2,7 +2,7 @@
 //! two cores. Each lane has a lab of its own.
 
 use std::ffi::OsString;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -31,7 +31,7 @@ pub(crate) fn test(root: &Path) -> Result<Tally, String> {
         command.args(lane).args(["--", "--show-output"]).env("COUNTERSIGN_LAB", "1");
         command.envs(data.iter().map(|data| ("COUNTERSIGN_DATA", data)));
         command.envs(dir.map(|dir| ("COUNTERSIGN_LAB_DIR", dir)));
-        run(command)
+        run(command, &mut std::io::stdout())
     };
     let (first, second) = std::thread::scope(|scope| {
         let second = scope.spawn(|| start(LANES[1], Some(&labs[1])));
@@ -64,22 +64,23 @@ fn build(root: &Path) -> Result<u64, String> {
     }
 }
 
-fn run(mut command: Command) -> Result<Tally, String> {
+fn run(mut command: Command, out: &mut impl Write) -> Result<Tally, String> {
     let mut child = command.stdout(Stdio::piped()).spawn().map_err(|error| format!("cannot start cargo: {error}"))?;
     let mut reader = BufReader::new(child.stdout.take().ok_or("no stdout")?);
     let mut tally = Tally::default();
-    // One test program's words stay together; which one is at work, cargo says on stderr.
-    let (mut block, mut start) = (Vec::new(), 0);
     // Bytes, not text: a test may print anything.
-    while reader.read_until(b'\n', &mut block).is_ok_and(|length| length > 0) {
-        let line = String::from_utf8_lossy(&block[start..]).trim_end().to_owned();
-        tally.read(&line);
-        if line.starts_with("test result: ") {
-            show(&mut block);
+    let (mut line, mut held, mut holds) = (Vec::new(), Vec::new(), false);
+    while reader.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+        let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+        tally.read(&text);
+        held.append(&mut line);
+        // Each test is told at once. What the tests of a program said stays together.
+        holds = (holds || matches!(text.as_str(), "successes:" | "failures:")) && !text.starts_with("test result: ");
+        if !holds {
+            show(&mut held, out);
         }
-        start = block.len();
     }
-    show(&mut block);
+    show(&mut held, out);
     match child.wait() {
         Ok(status) if status.success() || tally.failed > 0 => Ok(tally),
         Ok(status) => Err(format!("cargo: {status}")),
@@ -87,10 +88,10 @@ fn run(mut command: Command) -> Result<Tally, String> {
     }
 }
 
-fn show(block: &mut Vec<u8>) {
+fn show(held: &mut Vec<u8>, out: &mut impl Write) {
     // A closed stdout must not stop the tests.
-    let _ = std::io::stdout().write_all(block);
-    block.clear();
+    let _ = out.write_all(held);
+    held.clear();
 }
 
 /// Where the tests over real data find it.
@@ -129,4 +130,28 @@ fn lab() -> Result<Command, String> {
     let own = std::env::current_exe().map_err(|error| format!("this program is nowhere: {error}"))?;
     let lab = own.with_file_name("lab");
     if lab.exists() { Ok(Command::new(lab)) } else { Err("no lab was built".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lane_that_says_nothing_of_its_tests_has_not_passed() {
+        let mut out = Vec::new();
+        let mut run = |script: &str| {
+            let mut command = Command::new("sh");
+            command.args(["-c", script]);
+            run(command, &mut out)
+        };
+        let said = "printf 'test a ... ok\\nsuccesses:\\n\\377\\n\\ntest result: ok. 1 passed; 0 failed; 0 ignored\\n'";
+        let tally = run(said).unwrap_or_else(|reason| panic!("{reason}"));
+        assert_eq!((tally.passed, tally.failed, tally.programs), (1, 0, 1));
+        assert!(run("exit 101").is_err(), "it was not built");
+        assert!(run(&format!("{said}; kill -KILL $$")).is_err(), "a program died");
+        let failed = run("echo 'test result: FAILED. 1 passed; 2 failed; 0 ignored'; exit 101");
+        assert_eq!(failed.map(|tally| tally.failed), Ok(2));
+        let whole = b"test a ... ok\nsuccesses:\n\xff\n\ntest result: ok. 1 passed; 0 failed; 0 ignored\n";
+        assert!(out.starts_with(whole), "byte for byte: {}", String::from_utf8_lossy(&out));
+    }
 }
